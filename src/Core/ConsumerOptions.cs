@@ -1,0 +1,29 @@
+using System.Collections.Immutable;
+
+namespace Postrider;
+
+/// <summary>Options of one consumer. Immutable; checked once at start.</summary>
+/// <remarks>Consumers of several message types may share a queue; what belongs to the queue must then be equal.</remarks>
+public sealed record ConsumerOptions
+{
+    /// <summary>The queue. Null: the kebab case of the consumer's type name without "Consumer", so that each consumer has a queue of its own.</summary>
+    public string? Queue { get; init; }
+
+    /// <summary>The topics (patterns) bound to the queue. Empty: the message's own name.</summary>
+    public ImmutableArray<string> Topics { get; init; } = [];
+
+    /// <summary>How many handlers of the queue run at once. The only knob of throughput: prefetch is computed from it.</summary>
+    public int Concurrency { get; init; } = 16;
+
+    /// <summary>How long a delivery of the queue is ours without renewal; renewed while the handler runs.</summary>
+    public TimeSpan Lease { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>After this many redeliveries without an outcome a message of the queue goes to the dead-letter queue without being run again.</summary>
+    public int MaxRedeliveries { get; init; } = 10;
+
+    /// <summary>What follows a failure.</summary>
+    public RetryPolicy Retry { get; init; } = RetryPolicy.Default;
+
+    /// <summary>Middlewares of this consumer, inside the global ones; the first is outermost.</summary>
+    public ImmutableArray<ConsumeMiddleware> Middleware { get; init; } = [];
+}

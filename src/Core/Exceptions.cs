@@ -1,0 +1,68 @@
+namespace Postrider;
+
+/// <summary>The base of all exceptions that Postrider throws on purpose.</summary>
+public abstract class MessagingException(string message, Exception? innerException = null) : Exception(message, innerException);
+
+/// <summary>The registration, an option or a name is wrong. Thrown at start or at the call; never transient.</summary>
+public sealed class MessagingConfigurationException(string message, Exception? innerException = null) : MessagingException(message, innerException);
+
+/// <summary>A message was not published.</summary>
+public sealed class PublishException(string message, string messageId, PublishOutcome outcome, Exception? innerException = null)
+    : MessagingException(message, innerException)
+{
+    /// <summary>The id under which it was tried; publish again under the same id to let the broker or an inbox find duplicates.</summary>
+    public string MessageId { get; } = messageId;
+
+    /// <summary>What is known.</summary>
+    public PublishOutcome Outcome { get; } = outcome;
+}
+
+/// <summary>A body cannot be decoded. The message goes to the dead-letter queue at once, its bytes kept.</summary>
+public sealed class MalformedMessageException(string message, Exception? innerException = null) : MessagingException(message, innerException);
+
+/// <summary>The broker could not do what was asked. Messages never contain secrets.</summary>
+public sealed class TransportException(string message, TransportError reason, Exception? innerException = null)
+    : MessagingException(message, innerException)
+{
+    /// <summary>What went wrong.</summary>
+    public TransportError Reason { get; } = reason;
+
+    /// <summary>Waiting may help: the broker is away or busy.</summary>
+    public bool IsTransient => Reason is TransportError.Unavailable or TransportError.Timeout;
+
+    /// <summary>Waiting cannot help: the host stops with <see cref="ExitCode"/>.</summary>
+    public bool IsFatal => Reason is TransportError.CredentialsRefused or TransportError.TopologyMismatch or TransportError.SchemaMismatch;
+
+    /// <summary>The process exit code for this reason, after <c>sysexits.h</c>: 69 unavailable, 77 credentials, 78 configuration.</summary>
+    public int ExitCode => Reason switch
+    {
+        TransportError.CredentialsRefused => 77,
+        TransportError.TopologyMismatch or TransportError.SchemaMismatch => 78,
+        _ => 69,
+    };
+}
+
+/// <summary>What went wrong with a broker.</summary>
+public enum TransportError
+{
+    /// <summary>It cannot be reached, is starting or stopping, or the connection broke.</summary>
+    Unavailable,
+
+    /// <summary>It did not answer in time, or no connection of the pool came free in time.</summary>
+    Timeout,
+
+    /// <summary>It refuses the credentials, or they lack a right.</summary>
+    CredentialsRefused,
+
+    /// <summary>Something else exists under a name that is needed.</summary>
+    TopologyMismatch,
+
+    /// <summary>Its schema or version is not one that this version can work with.</summary>
+    SchemaMismatch,
+
+    /// <summary>The queue does not exist.</summary>
+    QueueNotFound,
+
+    /// <summary>Anything else; the message and inner exception tell.</summary>
+    Other,
+}

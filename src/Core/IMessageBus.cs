@@ -1,0 +1,76 @@
+namespace Postrider;
+
+/// <summary>Publishes and sends messages. Thread-safe; one per host, from dependency injection.</summary>
+/// <remarks>
+/// Both methods return when the broker has the message durably. They wait for the broker, and try transient failures again under the
+/// same message id, for at most <see cref="MessagingOptions.PublishTimeout"/>. The messaging host must have been started.
+/// </remarks>
+public interface IMessageBus
+{
+    /// <summary>Publishes to a topic, by default the message's own name: every bound queue gets a copy.</summary>
+    /// <remarks>A topic without any queue is counted, and an error with <see cref="PublishOptions.RequireSubscribers"/>.</remarks>
+    /// <exception cref="PublishException">Not confirmed in time, or refused; <see cref="PublishException.Outcome"/> tells what is known.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled. The message may have been stored.</exception>
+    ValueTask<PublishReceipt> PublishAsync<TMessage>(TMessage message, PublishOptions? options = null, CancellationToken cancellationToken = default)
+        where TMessage : notnull;
+
+    /// <summary>Sends to one queue.</summary>
+    /// <exception cref="PublishException">As for publishing; <see cref="PublishOutcome.Unroutable"/> if the queue does not exist.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled. The message may have been stored.</exception>
+    ValueTask<PublishReceipt> SendAsync<TMessage>(
+        string queue, TMessage message, PublishOptions? options = null, CancellationToken cancellationToken = default)
+        where TMessage : notnull;
+}
+
+/// <summary>Proof that a message was accepted.</summary>
+/// <param name="MessageId">The message's id.</param>
+/// <param name="Outcome"><see cref="PublishOutcome.Stored"/>, <see cref="PublishOutcome.Duplicate"/>, or <see cref="PublishOutcome.Unroutable"/>
+/// for a topic without any queue.</param>
+public readonly record struct PublishReceipt(string MessageId, PublishOutcome Outcome);
+
+/// <summary>What is known of a published message.</summary>
+public enum PublishOutcome
+{
+    /// <summary>The broker has it durably.</summary>
+    Stored,
+
+    /// <summary>The broker already had a message of this id.</summary>
+    Duplicate,
+
+    /// <summary>No queue took it: nothing was stored.</summary>
+    Unroutable,
+
+    /// <summary>It is refused: too large, an illegal name or header. Trying again is useless.</summary>
+    Rejected,
+
+    /// <summary>The broker never got it. Publishing it again cannot duplicate it.</summary>
+    NotSent,
+
+    /// <summary>It was handed over and no confirmation came in time: it may or may not be stored.</summary>
+    Unknown,
+}
+
+/// <summary>Options of one publish or send.</summary>
+public sealed record PublishOptions
+{
+    /// <summary>Publish to this topic instead of the message's own name. Not for sends.</summary>
+    public string? Topic { get; init; }
+
+    /// <summary>The message's id; made if null.</summary>
+    public string? MessageId { get; init; }
+
+    /// <summary>Ties the messages of one flow together.</summary>
+    public string? CorrelationId { get; init; }
+
+    /// <summary>What the message belongs to with others.</summary>
+    public string? Key { get; init; }
+
+    /// <summary>The user's own headers. Limits: <see cref="MessagingOptions.MaxHeaders"/> and its neighbours.</summary>
+    public IReadOnlyDictionary<string, string>? Headers { get; init; }
+
+    /// <summary>How long it stays invisible. Which queues get it is decided now.</summary>
+    public TimeSpan Delay { get; init; }
+
+    /// <summary>Make a topic without any queue an error.</summary>
+    public bool RequireSubscribers { get; init; }
+}

@@ -1,0 +1,31 @@
+using Postrider.Core.Transport;
+
+namespace Postrider;
+
+/// <summary>The message that is being published. Valid until the publish returns; not thread-safe.</summary>
+public sealed class PublishContext
+{
+    internal PublishContext(object message, string messageType, Destination destination, PublishOptions options, CancellationToken cancellationToken)
+    {
+        Message = message;
+        MessageType = messageType;
+        Destination = destination;
+        Options = options;
+        CancellationToken = cancellationToken;
+    }
+
+    /// <summary>The message, not yet serialized.</summary>
+    public object Message { get; }
+
+    /// <summary>The stable name of its type.</summary>
+    public string MessageType { get; }
+
+    /// <summary>Where it goes.</summary>
+    public Destination Destination { get; }
+
+    /// <summary>Its options. A middleware may replace them: <c>context.Options = context.Options with { Key = … }</c>.</summary>
+    public PublishOptions Options { get; set; }
+
+    /// <summary>The caller's token.</summary>
+    public CancellationToken CancellationToken { get; }
+}

@@ -1,0 +1,41 @@
+namespace Postrider.Core.Transport;
+
+/// <summary>The queues and bindings that an application needs. Names are checked on construction (see <see cref="Names"/>).</summary>
+public sealed class Topology
+{
+    /// <summary>Checks the names and keeps the lists.</summary>
+    /// <exception cref="MessagingConfigurationException">A name is illegal, or a binding names a queue that is not in the list.</exception>
+    public Topology(IReadOnlyList<string> queues, IReadOnlyList<Binding> bindings)
+    {
+        ArgumentNullException.ThrowIfNull(queues);
+        ArgumentNullException.ThrowIfNull(bindings);
+        foreach (var queue in queues)
+        {
+            Names.CheckQueue(queue);
+        }
+
+        foreach (var binding in bindings)
+        {
+            Names.CheckPattern(binding.Pattern);
+            if (!queues.Contains(binding.Queue))
+            {
+                throw new MessagingConfigurationException(
+                    $"The binding of '{binding.Pattern}' names the queue '{binding.Queue}', which the topology does not have. Add the queue.");
+            }
+        }
+
+        Queues = queues;
+        Bindings = bindings;
+    }
+
+    /// <summary>The queues. Each has a dead-letter queue beside it, named by <see cref="Names.DeadLetterQueue"/>.</summary>
+    public IReadOnlyList<string> Queues { get; }
+
+    /// <summary>Which topics go to which queue.</summary>
+    public IReadOnlyList<Binding> Bindings { get; }
+}
+
+/// <summary>Messages published to a topic that matches the pattern go to the queue.</summary>
+/// <param name="Pattern">Words separated by dots; <c>*</c> stands for one word, <c>#</c> for zero or more.</param>
+/// <param name="Queue">The queue that gets a copy.</param>
+public readonly record struct Binding(string Pattern, string Queue);

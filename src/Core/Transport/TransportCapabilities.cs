@@ -1,0 +1,60 @@
+namespace Postrider.Core.Transport;
+
+/// <summary>What a transport can do. The conformance suite tests what is claimed, and also what is not.</summary>
+public sealed record TransportCapabilities
+{
+    /// <summary>The value of <c>messaging.system</c> in telemetry, and the transport's name in configuration: <c>pgmq</c>, <c>inmemory</c>.</summary>
+    public required string System { get; init; }
+
+    /// <summary>Stored messages survive the end of the broker's process.</summary>
+    public required Capability Durability { get; init; }
+
+    /// <summary>A message can be published so that it becomes visible later.</summary>
+    public required Capability DelayedPublish { get; init; }
+
+    /// <summary>A lease can be renewed while a handler runs (the receivers are <see cref="ILeaseRenewal"/>).</summary>
+    public required Capability LeaseRenewal { get; init; }
+
+    /// <summary>A settlement by a holder whose lease is over does nothing.</summary>
+    public required Capability Fencing { get; init; }
+
+    /// <summary>Handing a delivery back is not counted as a redelivery.</summary>
+    public required Capability UncountedRelease { get; init; }
+
+    /// <summary>"Settled" means that the broker has confirmed it, not only that it was written to the socket.</summary>
+    public required Capability ConfirmedSettlement { get; init; }
+
+    /// <summary>A second message of the same id to the same topic within a window is not stored.</summary>
+    public required Capability DuplicateDetection { get; init; }
+}
+
+/// <summary>How well something is supported.</summary>
+public enum CapabilityLevel
+{
+    /// <summary>Not at all.</summary>
+    Unsupported,
+
+    /// <summary>By other means than a feature of the broker.</summary>
+    Emulated,
+
+    /// <summary>By the broker.</summary>
+    Native,
+}
+
+/// <summary>One capability.</summary>
+/// <param name="Level">How well.</param>
+/// <param name="How">For <see cref="CapabilityLevel.Emulated"/>: by which means. For <see cref="CapabilityLevel.Unsupported"/>: why.</param>
+public readonly record struct Capability(CapabilityLevel Level, string? How = null)
+{
+    /// <summary>By the broker.</summary>
+    public static Capability Native => new(CapabilityLevel.Native);
+
+    /// <summary>By other means.</summary>
+    public static Capability Emulated(string how) => new(CapabilityLevel.Emulated, how);
+
+    /// <summary>Not at all.</summary>
+    public static Capability Unsupported(string why) => new(CapabilityLevel.Unsupported, why);
+
+    /// <summary>Native or emulated.</summary>
+    public bool IsSupported => Level != CapabilityLevel.Unsupported;
+}
