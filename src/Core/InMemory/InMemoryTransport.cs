@@ -1,0 +1,119 @@
+using Postrider.Core.Transport;
+
+namespace Postrider.Core.InMemory;
+
+/// <summary>A connection to an <see cref="InMemoryBroker"/>: the transport for tests, samples and single-process applications.</summary>
+/// <remarks>
+/// <para>It behaves as a broker does, but keeps nothing beyond the process. Everything completes at once; only receiving waits.</para>
+/// <para>Disposing of it, or of a receiver, is like losing a connection: deliveries that were not settled can no longer be, and are handed out
+/// again when their leases are over, counted as redeliveries.</para>
+/// </remarks>
+public sealed class InMemoryTransport : ITransport
+{
+    private static readonly TransportCapabilities Abilities = new()
+    {
+        System = "inmemory",
+        Durability = Capability.Unsupported("messages live in this process"),
+        DelayedPublish = Capability.Native,
+        LeaseRenewal = Capability.Native,
+        Fencing = Capability.Native,
+        UncountedRelease = Capability.Native,
+        ConfirmedSettlement = Capability.Native,
+        DuplicateDetection = Capability.Unsupported("messages are not compared with earlier ones yet; every publish is stored"),
+    };
+
+    private readonly InMemoryBroker _broker;
+    private readonly Lock _gate = new();
+    private readonly HashSet<InMemoryReceiver> _receivers = [];
+    private volatile bool _disposed;
+
+    /// <summary>Connects to a broker, which other transports may share.</summary>
+    public InMemoryTransport(InMemoryBroker broker)
+    {
+        ArgumentNullException.ThrowIfNull(broker);
+        _broker = broker;
+    }
+
+    /// <inheritdoc/>
+    public TransportCapabilities Capabilities => Abilities;
+
+    /// <inheritdoc/>
+    public ValueTask DeclareAsync(Topology topology, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(topology);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        cancellationToken.ThrowIfCancellationRequested();
+        _broker.Declare(topology);
+        return ValueTask.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public ValueTask PublishAsync(ReadOnlyMemory<OutgoingMessage> batch, Memory<PublishResult> results, CancellationToken cancellationToken)
+    {
+        CheckLength(batch.Length, results.Length);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        var messages = batch.Span;
+        var outcomes = results.Span;
+        for (var i = 0; i < messages.Length; i++)
+        {
+            outcomes[i] = cancellationToken.IsCancellationRequested
+                ? new(PublishStatus.NotSent, new OperationCanceledException(cancellationToken))
+                : _broker.Publish(messages[i]);
+        }
+
+        return ValueTask.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<IReceiver> OpenReceiverAsync(ReceiverOptions options, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.Prefetch, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(options.Lease, TimeSpan.Zero);
+        cancellationToken.ThrowIfCancellationRequested();
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            var queue = _broker.FindQueue(options.Queue)
+                ?? throw new TransportException($"The queue '{options.Queue}' does not exist.", TransportError.QueueNotFound);
+            var receiver = new InMemoryReceiver(this, queue, options.Lease);
+            receiver.Open();
+            _receivers.Add(receiver);
+            return new(receiver);
+        }
+    }
+
+    /// <summary>Disposes of its receivers too. The broker and its messages stay.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        InMemoryReceiver[] open;
+        lock (_gate)
+        {
+            _disposed = true;
+            open = [.. _receivers];
+        }
+
+        foreach (var receiver in open)
+        {
+            await receiver.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>The receiver was disposed of.</summary>
+    internal void Forget(InMemoryReceiver receiver)
+    {
+        lock (_gate)
+        {
+            _receivers.Remove(receiver);
+        }
+    }
+
+    /// <summary>Results must be as many as items.</summary>
+    internal static void CheckLength(int items, int results)
+    {
+        if (items != results)
+        {
+            throw new ArgumentException($"There are {items} items and room for {results} results; the numbers must be equal.", nameof(results));
+        }
+    }
+}
