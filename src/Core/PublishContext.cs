@@ -1,3 +1,4 @@
+using Postrider.Core.Serialization;
 using Postrider.Core.Transport;
 
 namespace Postrider;
@@ -5,10 +6,10 @@ namespace Postrider;
 /// <summary>The message that is being published. Valid until the publish returns; not thread-safe.</summary>
 public sealed class PublishContext
 {
-    internal PublishContext(object message, string messageType, Destination destination, PublishOptions options, CancellationToken cancellationToken)
+    internal PublishContext(object message, MessageType type, Destination destination, PublishOptions options, CancellationToken cancellationToken)
     {
         Message = message;
-        MessageType = messageType;
+        Type = type;
         Destination = destination;
         Options = options;
         CancellationToken = cancellationToken;
@@ -18,14 +19,16 @@ public sealed class PublishContext
     public object Message { get; }
 
     /// <summary>The stable name of its type.</summary>
-    public string MessageType { get; }
+    public string MessageType => Type.Name;
 
     /// <summary>Where it goes.</summary>
     public Destination Destination { get; }
 
-    /// <summary>Its options. A middleware may replace them: <c>context.Options = context.Options with { Key = … }</c>.</summary>
+    /// <summary>Its options. A middleware may replace them: <c>context.Options = context.Options with { Key = … }</c>. The topic is already decided.</summary>
     public PublishOptions Options { get; set; }
 
     /// <summary>The caller's token.</summary>
     public CancellationToken CancellationToken { get; }
+
+    internal MessageType Type { get; }
 }

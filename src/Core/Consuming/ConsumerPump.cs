@@ -1,0 +1,233 @@
+using System.Threading.Channels;
+using Microsoft.Extensions.Logging;
+using Postrider.Core.Diagnostics;
+using Postrider.Core.Supervision;
+using Postrider.Core.Transport;
+
+namespace Postrider.Core.Consuming;
+
+/// <summary>
+/// One receiver's life: receive by demand → bounded channel → workers → one settlement loop. A place of the window goes round:
+/// free → filled by the receive loop → handled by a worker → settled → free. A worker is free at the outcome, the place at the settlement.
+/// </summary>
+internal sealed class ConsumerPump : IDisposable
+{
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long after the drain's deadline cancelled handlers may take to return, and settlements to be told.</summary>
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
+
+    private readonly IReceiver _receiver;
+    private readonly ConsumerQueue _queue;
+    private readonly DeliveryHandler _handler;
+    private readonly MessagingStatus _status;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly InFlight[] _window;
+    private readonly Channel<InFlight> _free;
+    private readonly Channel<InFlight> _work;
+    private readonly SettlementLoop _settling;
+    private readonly SuspectLane _suspects;
+    private readonly TimeSpan _drainTimeout;
+    private volatile bool _draining;
+
+    public ConsumerPump(
+        IReceiver receiver, ConsumerQueue queue, DeliveryHandler handler, TransportCapabilities capabilities, TimeSpan drainTimeout,
+        MessagingStatus status, Telemetry telemetry, TimeProvider time, ILogger logger)
+    {
+        (_receiver, _queue, _handler, _drainTimeout, _status, _time, _logger) = (receiver, queue, handler, drainTimeout, status, time, logger);
+        _window = new InFlight[queue.Prefetch];
+        _free = Channel.CreateBounded<InFlight>(new BoundedChannelOptions(queue.Prefetch) { SingleReader = true });
+        _work = Channel.CreateBounded<InFlight>(new BoundedChannelOptions(queue.Prefetch) { SingleWriter = true });
+        _settling = new(receiver, queue, capabilities.System, Free, telemetry, time, logger);
+        _suspects = new(_free, _work.Writer, _settling, capabilities.UncountedRelease.IsSupported, queue, logger);
+        for (var i = 0; i < _window.Length; i++)
+        {
+            _window[i] = new();
+            _free.Writer.TryWrite(_window[i]);
+        }
+    }
+
+    /// <summary>Runs until stopped, then drains. The receiver stays the caller's to dispose of.</summary>
+    /// <exception cref="Exception">Receiving failed in a way that needs a new receiver; what was running has been drained.</exception>
+    public async Task RunAsync(CancellationToken stop)
+    {
+        using var abandon = new CancellationTokenSource();
+        using var renewing = new CancellationTokenSource();
+        var settling = Task.Run(() => _settling.RunAsync(abandon.Token), CancellationToken.None);
+        var renewal = _receiver is ILeaseRenewal renewable
+            ? Task.Run(() => new LeaseRenewer(renewable, _window, _queue, _time, _logger).RunAsync(renewing.Token), CancellationToken.None)
+            : Task.CompletedTask;
+        var workers = new Task[_queue.Concurrency];
+        for (var i = 0; i < workers.Length; i++)
+        {
+            workers[i] = Task.Run(WorkAsync, CancellationToken.None);
+        }
+
+        try
+        {
+            await ReceiveAsync(stop).ConfigureAwait(false);
+        }
+        finally
+        {
+            await DrainAsync(Task.WhenAll(workers), settling, abandon).ConfigureAwait(false);
+            await renewing.CancelAsync().ConfigureAwait(false);
+            await renewal.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (var slot in _window)
+        {
+            slot.Dispose();
+        }
+    }
+
+    private async Task ReceiveAsync(CancellationToken stop)
+    {
+        var backoff = new Backoff(FirstPause, LongestPause);
+        while (!stop.IsCancellationRequested)
+        {
+            try
+            {
+                if (!await _free.Reader.WaitToReadAsync(stop).ConfigureAwait(false))
+                {
+                    return;
+                }
+
+                var deliveries = await _receiver.ReceiveAsync(_free.Reader.Count, stop).ConfigureAwait(false);
+                if (_status.Queues[_queue.Name] == QueueState.Reconnecting)
+                {
+                    _logger.ReceiveRecovered(_queue.Name);
+                    _status.Set(_queue.Name, QueueState.Receiving);
+                    backoff.Reset();
+                }
+
+                if (deliveries.Count == 0)
+                {
+                    return;
+                }
+
+                await DispatchAsync(deliveries, stop).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException) when (stop.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (TransportException e) when (e.IsTransient)
+            {
+                var pause = backoff.Next();
+                _status.Set(_queue.Name, QueueState.Reconnecting);
+                _logger.ReceiveFailed(_queue.Name, pause, e.Message);
+                await Task.Delay(pause, _time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+    }
+
+    private ValueTask DispatchAsync(IReadOnlyList<Delivery> deliveries, CancellationToken stop)
+    {
+        for (var i = 0; i < deliveries.Count; i++)
+        {
+            var delivery = deliveries[i];
+            if (!_free.Reader.TryRead(out var slot))
+            {
+                throw new InvalidOperationException($"The receiver of '{_queue.Name}' returned more deliveries than were asked for.");
+            }
+
+            slot.Fill(delivery);
+            if (delivery.Redeliveries >= _queue.MaxRedeliveries)
+            {
+                _settling.Post(slot, _handler.GiveUp(delivery));
+            }
+            else if (delivery.Redeliveries >= SuspectLane.FirstSuspectRedelivery)
+            {
+                _suspects.Add(slot);
+            }
+            else
+            {
+                _work.Writer.TryWrite(slot);
+            }
+        }
+
+        return _suspects.IsEmpty ? ValueTask.CompletedTask : _suspects.RunAsync(_window.Length, stop);
+    }
+
+    private async Task WorkAsync()
+    {
+        while (await _work.Reader.WaitToReadAsync().ConfigureAwait(false))
+        {
+            while (_work.Reader.TryRead(out var slot))
+            {
+                // The lease may have been lost while the delivery waited here.
+                var settlement = slot.LeaseLost ? null
+                    : _draining ? Settlement.Release(slot.Delivery!)
+                    : await _handler.HandleAsync(slot).ConfigureAwait(false);
+                if (settlement is { } known)
+                {
+                    _settling.Post(slot, known);
+                }
+                else
+                {
+                    Free(slot);
+                }
+            }
+        }
+    }
+
+    /// <summary>Take no more → running handlers finish → at the deadline they are cancelled → everything is settled. Bounded.</summary>
+    private async Task DrainAsync(Task workers, Task settling, CancellationTokenSource abandon)
+    {
+        _draining = true;
+        _status.Set(_queue.Name, QueueState.Draining);
+        try
+        {
+            await _receiver.StopAsync(abandon.Token).AsTask().WaitAsync(Grace, _time, CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            _logger.ReceiveFailed(_queue.Name, TimeSpan.Zero, e.Message);
+        }
+
+        _work.Writer.TryComplete();
+        if (!await EndsWithinAsync(workers, _drainTimeout).ConfigureAwait(false))
+        {
+            foreach (var slot in _window)
+            {
+                slot.Cancel();
+            }
+
+            await EndsWithinAsync(workers, Grace).ConfigureAwait(false);
+        }
+
+        _settling.Complete();
+        if (!await EndsWithinAsync(settling, Grace).ConfigureAwait(false))
+        {
+            await abandon.CancelAsync().ConfigureAwait(false);
+            await EndsWithinAsync(settling, Grace).ConfigureAwait(false);
+        }
+
+        var abandoned = 0;
+        foreach (var slot in _window)
+        {
+            abandoned += slot.Delivery is null ? 0 : 1;
+        }
+
+        _logger.Drained(_queue.Name, abandoned);
+    }
+
+    private async ValueTask<bool> EndsWithinAsync(Task task, TimeSpan limit)
+    {
+        using var stop = new CancellationTokenSource();
+        var ended = await Task.WhenAny(task, Task.Delay(limit, _time, stop.Token)).ConfigureAwait(false) == task;
+        await stop.CancelAsync().ConfigureAwait(false);
+        return ended;
+    }
+
+    private void Free(InFlight slot)
+    {
+        slot.Clear();
+        _free.Writer.TryWrite(slot);
+    }
+}

@@ -1,0 +1,37 @@
+using System.Collections.Frozen;
+using Postrider.Core.Transport;
+
+namespace Postrider.Core.Consuming;
+
+/// <summary>A queue that is consumed: its options and its consumers by message type.</summary>
+internal sealed class ConsumerQueue
+{
+    private const int SmallestPrefetch = 32;
+
+    public required string Name { get; init; }
+
+    public required int Concurrency { get; init; }
+
+    public required TimeSpan Lease { get; init; }
+
+    public required int MaxRedeliveries { get; init; }
+
+    public required FrozenDictionary<string, BuiltConsumer> ByType { get; init; }
+
+    /// <summary>Twice what runs at once, so that workers need not wait for the next claim.</summary>
+    public int Prefetch => Math.Max(Concurrency * 2, SmallestPrefetch);
+
+    /// <summary>The consumer of a message, or null: a message that names no type goes to the only consumer of the queue.</summary>
+    public BuiltConsumer? Find(Envelope envelope)
+    {
+        if (envelope.Type is { } type)
+        {
+            return ByType.GetValueOrDefault(type);
+        }
+
+        return ByType.Count == 1 ? ByType.Values[0] : null;
+    }
+}
+
+/// <summary>A consumer with its chain of middlewares built.</summary>
+internal sealed record BuiltConsumer(string Name, ConsumeDelegate Chain, RetryPolicy Retry);

@@ -1,0 +1,59 @@
+using Microsoft.Extensions.DependencyInjection;
+using Postrider.Core.Serialization;
+
+namespace Postrider.Core.Consuming;
+
+/// <summary>A consumer as registered. The closed generic below is its invoker: no reflection at run time.</summary>
+internal abstract class ConsumerRegistration(string name, string messageType, ConsumerOptions options)
+{
+    public string Name { get; } = name;
+
+    public string MessageType { get; } = messageType;
+
+    public ConsumerOptions Options { get; } = options;
+
+    /// <summary>Set when the consumer is made by name: its queue when the options name none.</summary>
+    public required string DefaultQueue { get; init; }
+
+    public string Queue => Options.Queue ?? DefaultQueue;
+
+    /// <summary>Global middlewares outside, the consumer's own inside them, decoding and the consumer innermost.</summary>
+    public BuiltConsumer Build(IReadOnlyList<ConsumeMiddleware> global, Serializers serializers)
+    {
+        var chain = Invoker(serializers);
+        for (var i = Options.Middleware.Length - 1; i >= 0; i--)
+        {
+            chain = Options.Middleware[i](chain);
+        }
+
+        for (var i = global.Count - 1; i >= 0; i--)
+        {
+            chain = global[i](chain);
+        }
+
+        return new(Name, chain, Options.Retry);
+    }
+
+    protected abstract ConsumeDelegate Invoker(Serializers serializers);
+}
+
+internal sealed class ConsumerRegistration<TConsumer, TMessage>(string name, ConsumerOptions options)
+    : ConsumerRegistration(name, MessageType<TMessage>.Instance.Name, options)
+    where TConsumer : class, IConsumer<TMessage>
+    where TMessage : notnull
+{
+    protected override ConsumeDelegate Invoker(Serializers serializers) => context =>
+    {
+        var message = serializers.Decode<TMessage>(context.Envelope);
+        return context.Services.GetRequiredService<TConsumer>().ConsumeAsync(message, context, context.CancellationToken);
+    };
+}
+
+internal sealed class DelegateRegistration<TMessage>(
+    string name, ConsumerOptions options, Func<TMessage, ConsumeContext, CancellationToken, ValueTask<Outcome>> consume)
+    : ConsumerRegistration(name, MessageType<TMessage>.Instance.Name, options)
+    where TMessage : notnull
+{
+    protected override ConsumeDelegate Invoker(Serializers serializers) => context =>
+        consume(serializers.Decode<TMessage>(context.Envelope), context, context.CancellationToken);
+}

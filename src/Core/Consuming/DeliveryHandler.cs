@@ -1,0 +1,104 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Postrider.Core.DeadLetters;
+using Postrider.Core.Diagnostics;
+using Postrider.Core.Retry;
+using Postrider.Core.Transport;
+
+namespace Postrider.Core.Consuming;
+
+/// <summary>Runs one delivery: scope, chain, outcome, settlement. Never throws.</summary>
+internal sealed class DeliveryHandler(
+    ConsumerQueue queue, string system, int maxBodyBytes, IServiceScopeFactory scopes, Telemetry telemetry, TimeProvider time, ILogger logger)
+{
+    /// <returns>How to settle it, or null if its lease was lost.</returns>
+    public async ValueTask<Settlement?> HandleAsync(InFlight slot)
+    {
+        var delivery = slot.Delivery!;
+        var operation = telemetry.BeginProcess(system, delivery);
+        var outcome = await RunAsync(slot, delivery).ConfigureAwait(false);
+        telemetry.EndProcess(operation, queue.Name, outcome ?? Outcome.Ack);
+        if (slot.LeaseLost)
+        {
+            return null;
+        }
+
+        // Cancelled by the drain: handed back untouched, no attempt burnt.
+        return outcome is { } known ? ToSettlement(delivery, known, handlerRan: true) : Settlement.Release(delivery);
+    }
+
+    /// <summary>For a message that was handed out too often to be run again.</summary>
+    public Settlement GiveUp(Delivery delivery) => ToSettlement(
+        delivery,
+        Outcome.DeadLetterBecause(
+            DeadLetterReason.RedeliveredTooOften,
+            $"It was handed out {delivery.Redeliveries + 1} times without an outcome; it probably ends the process that handles it."),
+        handlerRan: false);
+
+    /// <returns>The outcome, or null if the handler was cancelled by the drain.</returns>
+    private async ValueTask<Outcome?> RunAsync(InFlight slot, Delivery delivery)
+    {
+        if (delivery.Defect is { } defect)
+        {
+            return Outcome.DeadLetterBecause(DeadLetterReason.Malformed, defect);
+        }
+
+        if (delivery.Envelope.Body.Length > maxBodyBytes)
+        {
+            return Outcome.DeadLetterBecause(
+                DeadLetterReason.Malformed, $"The body has {delivery.Envelope.Body.Length} bytes; the limit is {maxBodyBytes}.");
+        }
+
+        if (queue.Find(delivery.Envelope) is not { } consumer)
+        {
+            return Outcome.DeadLetterBecause(
+                DeadLetterReason.UnknownType,
+                delivery.Envelope.Type is { } type
+                    ? $"No consumer of the queue takes messages of the type '{type}'."
+                    : "The message names no type, and the queue has consumers of several.");
+        }
+
+        var attempt = delivery.Envelope.Attempt;
+        try
+        {
+            var scope = scopes.CreateAsyncScope();
+            await using (scope.ConfigureAwait(false))
+            {
+                var context = slot.Context;
+                context.Envelope = delivery.Envelope;
+                context.Queue = queue.Name;
+                context.Consumer = consumer.Name;
+                context.Redeliveries = delivery.Redeliveries;
+                context.Services = scope.ServiceProvider;
+                context.CancellationToken = slot.CancellationToken;
+                return Failures.Bounded(await consumer.Chain(context).ConfigureAwait(false), attempt, consumer.Retry);
+            }
+        }
+        catch (OperationCanceledException) when (slot.CancellationToken.IsCancellationRequested)
+        {
+            return null;
+        }
+        catch (Exception e)
+        {
+            return Failures.ToOutcome(e, attempt, consumer.Retry);
+        }
+    }
+
+    private Settlement ToSettlement(Delivery delivery, Outcome outcome, bool handlerRan)
+    {
+        var attempt = delivery.Envelope.Attempt;
+        switch (outcome.Kind)
+        {
+            case OutcomeKind.Retry:
+                logger.Retrying(outcome.Exception, delivery.Envelope.Id, queue.Name, attempt, outcome.Delay);
+                return Settlement.Retry(delivery, outcome.Delay);
+            case OutcomeKind.DeadLetter:
+                logger.DeadLettering(
+                    outcome.Exception, delivery.Envelope.Id, queue.Name, attempt, outcome.Reason.ToWireName(), outcome.Description);
+                var attempts = handlerRan ? attempt : attempt - 1;
+                return Settlement.DeadLetter(delivery, DeadLetterInfos.Create(delivery, outcome, attempts, time.GetUtcNow()));
+            default:
+                return Settlement.Ack(delivery);
+        }
+    }
+}

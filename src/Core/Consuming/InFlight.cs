@@ -1,0 +1,73 @@
+using Postrider.Core.Transport;
+
+namespace Postrider.Core.Consuming;
+
+/// <summary>One place of the prefetch window: the delivery in it, its context and its cancellation. Reused for delivery after delivery.</summary>
+internal sealed class InFlight : IDisposable
+{
+    private readonly Lock _lock = new();
+    private CancellationTokenSource _cancellation = new();
+    private bool _cancelled;
+
+    public ConsumeContext Context { get; } = new();
+
+    /// <summary>The delivery, until it is settled.</summary>
+    public Delivery? Delivery { get; private set; }
+
+    /// <summary>Another holder has the message: nothing is settled any more.</summary>
+    public bool LeaseLost { get; private set; }
+
+    public CancellationToken CancellationToken => _cancellation.Token;
+
+    public void Fill(Delivery delivery)
+    {
+        lock (_lock)
+        {
+            Delivery = delivery;
+            LeaseLost = false;
+        }
+    }
+
+    public void Clear()
+    {
+        lock (_lock)
+        {
+            Delivery = null;
+            Context.Envelope = null!;
+            Context.Services = null!;
+            if (_cancelled || !_cancellation.TryReset())
+            {
+                // Whoever cancels may still be at it, so the old one is left to the collector.
+                _cancellation = new();
+                _cancelled = false;
+            }
+        }
+    }
+
+    /// <summary>Cancels the handler if the delivery is still this one, and tells whether it is.</summary>
+    public bool LoseLease(Delivery delivery) => Cancel(delivery, leaseLost: true);
+
+    /// <summary>Cancels the handler, if there is one.</summary>
+    public void Cancel() => Cancel(null, leaseLost: false);
+
+    public void Dispose() => _cancellation.Dispose();
+
+    private bool Cancel(Delivery? expected, bool leaseLost)
+    {
+        CancellationTokenSource cancellation;
+        lock (_lock)
+        {
+            if (Delivery is null || (expected is not null && Delivery != expected))
+            {
+                return false;
+            }
+
+            LeaseLost |= leaseLost;
+            _cancelled = true;
+            cancellation = _cancellation;
+        }
+
+        cancellation.Cancel();
+        return true;
+    }
+}

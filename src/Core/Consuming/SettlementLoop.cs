@@ -1,0 +1,142 @@
+using System.Threading.Channels;
+using Microsoft.Extensions.Logging;
+using Postrider.Core.Diagnostics;
+using Postrider.Core.Supervision;
+using Postrider.Core.Transport;
+
+namespace Postrider.Core.Consuming;
+
+/// <summary>
+/// The one loop that settles for a receiver. It takes whatever is waiting and settles it at once, so batches grow only under load.
+/// What the broker could not be told is tried again until it is settled or lost: until then the place in the window stays taken.
+/// </summary>
+internal sealed class SettlementLoop(
+    IReceiver receiver, ConsumerQueue queue, string system, Action<InFlight> free, Telemetry telemetry, TimeProvider time, ILogger logger)
+{
+    private const int LargestBatch = 256;
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
+
+    private readonly Channel<(InFlight Slot, Settlement Settlement)> _waiting =
+        Channel.CreateUnbounded<(InFlight, Settlement)>(new() { SingleReader = true, AllowSynchronousContinuations = false });
+
+    private readonly Settlement[] _batch = new Settlement[LargestBatch];
+    private readonly InFlight[] _slots = new InFlight[LargestBatch];
+    private readonly SettleResult[] _results = new SettleResult[LargestBatch];
+    private readonly Queue<(InFlight Slot, Settlement Settlement)> _failed = new();
+    private Backoff _backoff = new(FirstPause, LongestPause);
+    private long _retryAt;
+
+    /// <summary>Never blocks: there are no more settlements than places in the window.</summary>
+    public void Post(InFlight slot, Settlement settlement) => _waiting.Writer.TryWrite((slot, settlement));
+
+    /// <summary>Nothing more will be posted; <see cref="RunAsync"/> ends when all is settled.</summary>
+    public void Complete() => _waiting.Writer.TryComplete();
+
+    /// <summary>Ends when completed and all is settled, or when cancelled: what is left is handed out again after its lease.</summary>
+    public async Task RunAsync(CancellationToken abandon)
+    {
+        while (await WaitAsync(abandon).ConfigureAwait(false))
+        {
+            var count = Gather();
+            if (count > 0)
+            {
+                await SettleAsync(count, abandon).ConfigureAwait(false);
+            }
+        }
+    }
+
+    private async ValueTask<bool> WaitAsync(CancellationToken abandon)
+    {
+        if (_failed.Count == 0)
+        {
+            return await _waiting.Reader.WaitToReadAsync(abandon).ConfigureAwait(false);
+        }
+
+        // The only timer, and only after a failure: the broker or a dead-letter queue is away.
+        var pause = TimeSpan.FromTicks(Math.Max(0, _retryAt - time.GetUtcNow().UtcTicks));
+        using var woken = CancellationTokenSource.CreateLinkedTokenSource(abandon);
+        var more = _waiting.Reader.WaitToReadAsync(woken.Token).AsTask();
+        var due = Task.Delay(pause, time, woken.Token);
+        var first = await Task.WhenAny(more, due).ConfigureAwait(false);
+        var ended = first == more && more.IsCompletedSuccessfully && !await more.ConfigureAwait(false);
+        if (ended)
+        {
+            await due.ConfigureAwait(false);
+        }
+
+        await woken.CancelAsync().ConfigureAwait(false);
+        await ((Task)Task.WhenAll(more, due)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        abandon.ThrowIfCancellationRequested();
+        return true;
+    }
+
+    private int Gather()
+    {
+        var count = 0;
+        var due = time.GetUtcNow().UtcTicks >= _retryAt;
+        while (count < LargestBatch && due && _failed.TryDequeue(out var failed))
+        {
+            (_slots[count], _batch[count]) = failed;
+            count++;
+        }
+
+        while (count < LargestBatch && _waiting.Reader.TryRead(out var waiting))
+        {
+            (_slots[count], _batch[count]) = waiting;
+            count++;
+        }
+
+        return count;
+    }
+
+    private async ValueTask SettleAsync(int count, CancellationToken abandon)
+    {
+        try
+        {
+            await receiver.SettleAsync(_batch.AsMemory(0, count), _results.AsMemory(0, count), abandon).ConfigureAwait(false);
+        }
+        catch (Exception e) when (!abandon.IsCancellationRequested)
+        {
+            _results.AsSpan(0, count).Fill(SettleResult.Failed(e));
+        }
+
+        var failed = 0;
+        Exception? error = null;
+        for (var i = 0; i < count; i++)
+        {
+            var (settlement, result, slot) = (_batch[i], _results[i], _slots[i]);
+            if (result.Status == SettleStatus.Failed)
+            {
+                failed++;
+                error = result.Error;
+                _failed.Enqueue((slot, settlement));
+                continue;
+            }
+
+            if (result.Status == SettleStatus.Lost)
+            {
+                logger.SettlementLost(settlement.Delivery.Envelope.Id, queue.Name);
+            }
+
+            telemetry.Settled(system, settlement, result.Status);
+            free(slot);
+        }
+
+        Array.Clear(_batch, 0, count);
+        Array.Clear(_slots, 0, count);
+        if (failed == 0)
+        {
+            if (_failed.Count == 0)
+            {
+                _backoff.Reset();
+            }
+
+            return;
+        }
+
+        var pause = _backoff.Next();
+        _retryAt = (time.GetUtcNow() + pause).UtcTicks;
+        logger.SettlementFailed(failed, queue.Name, pause, error?.Message ?? "unknown");
+    }
+}

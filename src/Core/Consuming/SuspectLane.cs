@@ -1,0 +1,90 @@
+using System.Threading.Channels;
+using Microsoft.Extensions.Logging;
+using Postrider.Core.Diagnostics;
+using Postrider.Core.Transport;
+
+namespace Postrider.Core.Consuming;
+
+/// <summary>
+/// Runs messages that were handed out repeatedly without an outcome, one at a time and with nothing else running, fewest redeliveries
+/// first: so when one of them kills the process, only its own count rises, and its neighbours are never taken along.
+/// </summary>
+/// <remarks>
+/// Where a hand-back is not counted, all but the first are handed back before it runs. Where it is counted they are kept and run in
+/// turn, those of equal count in random order, since handing them back would raise their counts just as a crash does.
+/// </remarks>
+internal sealed class SuspectLane(
+    Channel<InFlight> free, ChannelWriter<InFlight> work, SettlementLoop settling, bool uncountedRelease, ConsumerQueue queue, ILogger logger)
+{
+    /// <summary>A single redelivery happens to whole windows of innocent messages at every crash; the second makes a suspect.</summary>
+    public const int FirstSuspectRedelivery = 2;
+
+    private readonly List<InFlight> _suspects = [];
+    private readonly List<InFlight> _held = [];
+
+    public bool IsEmpty => _suspects.Count == 0;
+
+    public void Add(InFlight slot) => _suspects.Add(slot);
+
+    /// <summary>Called by the receive loop, which fetches nothing meanwhile.</summary>
+    public async ValueTask RunAsync(int window, CancellationToken stop)
+    {
+        try
+        {
+            Shuffle();
+            _suspects.Sort(static (a, b) => a.Delivery!.Redeliveries.CompareTo(b.Delivery!.Redeliveries));
+            await OthersSettledAsync(window, stop).ConfigureAwait(false);
+            if (uncountedRelease)
+            {
+                ReleaseFrom(1);
+                await OthersSettledAsync(window, stop).ConfigureAwait(false);
+            }
+
+            while (_suspects.Count > 0)
+            {
+                var suspect = _suspects[0];
+                _suspects.RemoveAt(0);
+                logger.Suspect(suspect.Delivery!.Envelope.Id, queue.Name, suspect.Delivery.Redeliveries);
+                work.TryWrite(suspect);
+                await OthersSettledAsync(window, stop).ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            ReleaseFrom(0);
+            foreach (var slot in _held)
+            {
+                free.Writer.TryWrite(slot);
+            }
+
+            _held.Clear();
+        }
+    }
+
+    private void Shuffle()
+    {
+        for (var i = _suspects.Count - 1; i > 0; i--)
+        {
+            var j = Random.Shared.Next(i + 1);
+            (_suspects[i], _suspects[j]) = (_suspects[j], _suspects[i]);
+        }
+    }
+
+    private void ReleaseFrom(int first)
+    {
+        for (var i = _suspects.Count - 1; i >= first; i--)
+        {
+            settling.Post(_suspects[i], Settlement.Release(_suspects[i].Delivery!));
+            _suspects.RemoveAt(i);
+        }
+    }
+
+    /// <summary>Only the suspects are left in the window when every other place has come back free.</summary>
+    private async ValueTask OthersSettledAsync(int window, CancellationToken stop)
+    {
+        while (_held.Count < window - _suspects.Count)
+        {
+            _held.Add(await free.Reader.ReadAsync(stop).ConfigureAwait(false));
+        }
+    }
+}

@@ -1,0 +1,59 @@
+using Microsoft.Extensions.Logging;
+
+namespace Postrider.Core.Diagnostics;
+
+/// <summary>Every log line of the Core. Event ids stay.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(1, LogLevel.Warning, "No transport was chosen: messages stay in this process's memory. Choose one, such as UsePgmq(), or UseInMemory() to say so.")]
+    public static partial void NoTransportChosen(this ILogger logger);
+
+    [LoggerMessage(2, LogLevel.Information, "Messaging of '{Application}' runs on {System}: {Queues} queues, {Bindings} bindings.")]
+    public static partial void Started(this ILogger logger, string application, string system, int queues, int bindings);
+
+    [LoggerMessage(3, LogLevel.Warning, "The broker is not available, trying again in {Pause}: {Reason}")]
+    public static partial void BrokerUnavailable(this ILogger logger, TimeSpan pause, string reason);
+
+    [LoggerMessage(4, LogLevel.Critical, "Messaging stops the application with exit code {ExitCode}: {Reason}")]
+    public static partial void Fatal(this ILogger logger, int exitCode, string reason);
+
+    [LoggerMessage(5, LogLevel.Information, "{Capability} is emulated on {System}: {How}")]
+    public static partial void Emulated(this ILogger logger, string capability, string system, string how);
+
+    [LoggerMessage(10, LogLevel.Information, "Receiving from the queue '{Queue}': concurrency {Concurrency}, prefetch {Prefetch}.")]
+    public static partial void Receiving(this ILogger logger, string queue, int concurrency, int prefetch);
+
+    [LoggerMessage(11, LogLevel.Warning, "Receiving from the queue '{Queue}' failed, trying again in {Pause}: {Reason}")]
+    public static partial void ReceiveFailed(this ILogger logger, string queue, TimeSpan pause, string reason);
+
+    [LoggerMessage(12, LogLevel.Information, "Receiving from the queue '{Queue}' again.")]
+    public static partial void ReceiveRecovered(this ILogger logger, string queue);
+
+    [LoggerMessage(13, LogLevel.Information, "Stopped receiving from the queue '{Queue}': {Abandoned} handlers had to be abandoned.")]
+    public static partial void Drained(this ILogger logger, string queue, int abandoned);
+
+    [LoggerMessage(20, LogLevel.Warning, "The message {MessageId} of '{Queue}' failed at attempt {Attempt} and is tried again in {Delay}.")]
+    public static partial void Retrying(this ILogger logger, Exception? exception, string messageId, string queue, int attempt, TimeSpan delay);
+
+    [LoggerMessage(21, LogLevel.Error, "The message {MessageId} of '{Queue}' goes to the dead-letter queue after attempt {Attempt}: {Reason}, {Description}")]
+    public static partial void DeadLettering(
+        this ILogger logger, Exception? exception, string messageId, string queue, int attempt, string reason, string? description);
+
+    [LoggerMessage(22, LogLevel.Warning, "The message {MessageId} of '{Queue}' was handed out {Redeliveries} times without an outcome; it is handled alone.")]
+    public static partial void Suspect(this ILogger logger, string messageId, string queue, int redeliveries);
+
+    [LoggerMessage(23, LogLevel.Warning, "The lease of the message {MessageId} of '{Queue}' was lost; its handler is cancelled and nothing is settled.")]
+    public static partial void LeaseLost(this ILogger logger, string messageId, string queue);
+
+    [LoggerMessage(24, LogLevel.Warning, "The settlement of the message {MessageId} of '{Queue}' had no effect: its lease was over. It is handled again.")]
+    public static partial void SettlementLost(this ILogger logger, string messageId, string queue);
+
+    [LoggerMessage(25, LogLevel.Warning, "{Count} settlements of '{Queue}' could not be told to the broker, trying again in {Pause}: {Reason}")]
+    public static partial void SettlementFailed(this ILogger logger, int count, string queue, TimeSpan pause, string reason);
+
+    [LoggerMessage(26, LogLevel.Warning, "Leases of '{Queue}' could not be renewed: {Reason}")]
+    public static partial void RenewalFailed(this ILogger logger, string queue, string reason);
+
+    [LoggerMessage(27, LogLevel.Error, "The consumer pump of '{Queue}' failed; it restarts in {Pause}.")]
+    public static partial void PumpFailed(this ILogger logger, Exception exception, string queue, TimeSpan pause);
+}

@@ -1,0 +1,114 @@
+using System.Collections.Frozen;
+using Postrider.Core.Consuming;
+using Postrider.Core.Serialization;
+using Postrider.Core.Transport;
+
+namespace Postrider.Core.Hosting;
+
+/// <summary>What was registered, and the plan made of it at start. Everything that can be wrong in a registration is found here.</summary>
+internal sealed class MessagingRegistration
+{
+    public const string InMemory = "inmemory";
+
+    public MessagingOptions Options { get; set; } = new();
+
+    public List<ConsumerRegistration> Consumers { get; } = [];
+
+    public List<PublishMiddleware> PublishMiddleware { get; } = [];
+
+    public List<ConsumeMiddleware> ConsumeMiddleware { get; } = [];
+
+    public List<IMessageSerializer> Serializers { get; } = [new JsonMessageSerializer()];
+
+    public Dictionary<string, Func<IServiceProvider, ITransport>> Transports { get; } = new(StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>Chosen in code; it wins over configuration.</summary>
+    public string? ChosenTransport { get; set; }
+
+    /// <summary>Chosen by <c>Messaging:Transport</c>.</summary>
+    public string? ConfiguredTransport { get; set; }
+
+    public Topology BuildTopology()
+    {
+        var queues = new List<string>();
+        var bindings = new HashSet<Binding>();
+        foreach (var consumer in Consumers)
+        {
+            if (!queues.Contains(consumer.Queue))
+            {
+                queues.Add(consumer.Queue);
+            }
+
+            foreach (var topic in consumer.Options.Topics.IsDefaultOrEmpty ? [consumer.MessageType] : consumer.Options.Topics)
+            {
+                bindings.Add(new(topic, consumer.Queue));
+            }
+        }
+
+        return new([.. queues], [.. bindings]);
+    }
+
+    public IReadOnlyList<ConsumerQueue> BuildQueues(Serializers serializers)
+    {
+        var queues = new List<ConsumerQueue>();
+        foreach (var group in Consumers.GroupBy(static consumer => consumer.Queue))
+        {
+            var byType = new Dictionary<string, BuiltConsumer>(StringComparer.Ordinal);
+            var first = group.First();
+            foreach (var consumer in group)
+            {
+                Check(consumer, first);
+                if (!byType.TryAdd(consumer.MessageType, consumer.Build(ConsumeMiddleware, serializers)))
+                {
+                    throw new MessagingConfigurationException(
+                        $"The queue '{group.Key}' has two consumers of '{consumer.MessageType}': '{byType[consumer.MessageType].Name}' and "
+                        + $"'{consumer.Name}'. Give one of them a queue of its own.");
+                }
+            }
+
+            queues.Add(new()
+            {
+                Name = group.Key,
+                Concurrency = first.Options.Concurrency,
+                Lease = first.Options.Lease,
+                MaxRedeliveries = first.Options.MaxRedeliveries,
+                ByType = byType.ToFrozenDictionary(StringComparer.Ordinal),
+            });
+        }
+
+        return queues;
+    }
+
+    public void CheckOptions()
+    {
+        Require(Options.PublishTimeout > TimeSpan.Zero, $"PublishTimeout must be positive; it is {Options.PublishTimeout}.");
+        Require(Options.DrainTimeout >= TimeSpan.Zero, $"DrainTimeout must not be negative; it is {Options.DrainTimeout}.");
+        Require(Options.FailFastAfter is not { } after || after >= TimeSpan.Zero, "FailFastAfter must not be negative.");
+        Require(Options.MaxBodyBytes > 0, $"MaxBodyBytes must be positive; it is {Options.MaxBodyBytes}.");
+        Require(
+            Options is { MaxHeaders: > 0, MaxHeaderNameBytes: > 0, MaxHeaderValueBytes: > 0, MaxHeadersBytes: > 0 },
+            "The limits of headers must be positive.");
+    }
+
+    private static void Check(ConsumerRegistration consumer, ConsumerRegistration first)
+    {
+        var options = consumer.Options;
+        var who = $"The consumer '{consumer.Name}' of the queue '{consumer.Queue}'";
+        Require(options.Concurrency is > 0 and <= 10_000, $"{who} has a Concurrency of {options.Concurrency}; it is from 1 to 10000.");
+        Require(options.Lease >= TimeSpan.FromMilliseconds(100), $"{who} has a Lease of {options.Lease}; it is at least 100 ms.");
+        Require(options.MaxRedeliveries > 0, $"{who} has MaxRedeliveries {options.MaxRedeliveries}; it is at least 1.");
+        Require(options.Retry.MaxAttempts > 0, $"{who} has MaxAttempts {options.Retry.MaxAttempts}; it is at least 1.");
+        Require(
+            (options.Concurrency, options.Lease, options.MaxRedeliveries)
+                == (first.Options.Concurrency, first.Options.Lease, first.Options.MaxRedeliveries),
+            $"{who} shares it with '{first.Name}', but their Concurrency, Lease or MaxRedeliveries differ. Make them equal, or give it a queue of its own.");
+    }
+
+    private static void Require(bool condition, string otherwise)
+    {
+        if (!condition)
+        {
+            throw new MessagingConfigurationException(otherwise);
+        }
+    }
+}

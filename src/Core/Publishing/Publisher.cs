@@ -1,0 +1,172 @@
+using Postrider.Core.Diagnostics;
+using Postrider.Core.Serialization;
+using Postrider.Core.Supervision;
+using Postrider.Core.Transport;
+
+namespace Postrider.Core.Publishing;
+
+/// <summary>
+/// The end of the publish chain: checks, serializes, stamps, and hands the message to the transport until it is stored or the time is over.
+/// </summary>
+internal sealed class Publisher(
+    ITransport transport, Serializers serializers, MessagingOptions options, MessagingStatus status, Telemetry telemetry, TimeProvider time)
+{
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(2);
+    private readonly PublishOperation.Pool _operations = new(options.MaxBodyBytes, time);
+
+    public async ValueTask<PublishReceipt> PublishAsync(PublishContext context)
+    {
+        context.CancellationToken.ThrowIfCancellationRequested();
+        var id = context.Options.MessageId ?? Guid.CreateVersion7(time.GetUtcNow()).ToString();
+        if (WhyRefused(context) is { } why)
+        {
+            throw Refused(context, id, why);
+        }
+
+        var operation = _operations.Take();
+        var token = operation.Begin(options.PublishTimeout, context.CancellationToken);
+        var attempt = telemetry.BeginPublish(transport.Capabilities.System, context, id, operation);
+        var outcome = PublishOutcome.NotSent;
+        Exception? error = null;
+        try
+        {
+            Serialize(context, id, operation);
+            (outcome, error) = await StoreAsync(context, id, operation, token).ConfigureAwait(false);
+        }
+        catch (BodyTooLargeException e)
+        {
+            (outcome, error) = (PublishOutcome.Rejected, e);
+        }
+        finally
+        {
+            telemetry.EndPublish(attempt, context, outcome, error);
+            _operations.Return(operation);
+        }
+
+        return outcome switch
+        {
+            PublishOutcome.Stored or PublishOutcome.Duplicate => new(id, outcome),
+            PublishOutcome.Unroutable when context.Destination.Kind == DestinationKind.Topic && !context.Options.RequireSubscribers => new(id, outcome),
+            _ => throw Failure(context, id, outcome, error),
+        };
+    }
+
+    private string? WhyRefused(PublishContext context)
+    {
+        var wanted = context.Options;
+        var name = context.Destination.Name;
+        return (context.Destination.Kind == DestinationKind.Topic ? Names.WhyIllegalTopic(name) : Names.WhyIllegalQueue(name))
+            ?? EnvelopeLimits.WhyRefused("message id", wanted.MessageId, options)
+            ?? EnvelopeLimits.WhyRefused("correlation id", wanted.CorrelationId, options)
+            ?? EnvelopeLimits.WhyRefused("key", wanted.Key, options)
+            ?? EnvelopeLimits.WhyRefused(wanted.Headers, options)
+            ?? (wanted.Delay < TimeSpan.Zero ? $"The delay {wanted.Delay} is negative." : null)
+            ?? (wanted.Topic is not null && context.Destination.Kind == DestinationKind.Queue ? "A send has no topic." : null);
+    }
+
+    private void Serialize(PublishContext context, string id, PublishOperation operation)
+    {
+        context.Type.Serialize(serializers.Default, operation.Body, context.Message);
+        var wanted = context.Options;
+        operation.Message[0] = new OutgoingMessage(
+            context.Destination,
+            new Envelope
+            {
+                Id = id,
+                Type = context.MessageType,
+                ContentType = serializers.Default.ContentType,
+                Body = operation.Body.Written,
+                SentAt = time.GetUtcNow(),
+                Topic = context.Destination.Kind == DestinationKind.Topic ? context.Destination.Name : null,
+                Source = options.Application,
+                Key = wanted.Key,
+                CorrelationId = wanted.CorrelationId,
+                TraceParent = operation.TraceParent,
+                TraceState = operation.TraceState,
+                Baggage = operation.Baggage,
+                Headers = wanted.Headers ?? Envelope.NoHeaders,
+            },
+            wanted.Delay);
+    }
+
+    /// <summary>Tries until there is an answer. Once a try ended unknown, the whole publish can no longer end as not sent.</summary>
+    private async ValueTask<(PublishOutcome Outcome, Exception? Error)> StoreAsync(
+        PublishContext context, string id, PublishOperation operation, CancellationToken token)
+    {
+        var worst = PublishOutcome.NotSent;
+        Exception? lastError = null;
+        var backoff = new Backoff(FirstPause, LongestPause);
+        try
+        {
+            await status.Ready.WaitAsync(token).ConfigureAwait(false);
+            while (true)
+            {
+                await transport.PublishAsync(operation.Message, operation.Result, token).ConfigureAwait(false);
+                var result = operation.Result[0];
+                if (result.Status is not (PublishStatus.NotSent or PublishStatus.Unknown))
+                {
+                    return (Outcome(result.Status), result.Error);
+                }
+
+                worst = result.Status == PublishStatus.Unknown ? PublishOutcome.Unknown : worst;
+                lastError = result.Error ?? lastError;
+                if (token.IsCancellationRequested || result.Error is TransportException { IsTransient: false })
+                {
+                    break;
+                }
+
+                await Task.Delay(backoff.Next(), time, token).ConfigureAwait(false);
+            }
+        }
+        catch (OperationCanceledException) when (token.IsCancellationRequested)
+        {
+            // The caller's cancellation, or the time is over: what is known so far counts.
+        }
+        catch (TransportException e)
+        {
+            lastError = e;
+        }
+        catch (ObjectDisposedException e)
+        {
+            lastError = e;
+        }
+
+        context.CancellationToken.ThrowIfCancellationRequested();
+        return (worst, lastError ?? status.Error);
+    }
+
+    private static PublishOutcome Outcome(PublishStatus status) => status switch
+    {
+        PublishStatus.Stored => PublishOutcome.Stored,
+        PublishStatus.Duplicate => PublishOutcome.Duplicate,
+        PublishStatus.Unroutable => PublishOutcome.Unroutable,
+        PublishStatus.Rejected => PublishOutcome.Rejected,
+        PublishStatus.NotSent => PublishOutcome.NotSent,
+        _ => PublishOutcome.Unknown,
+    };
+
+    private PublishException Failure(PublishContext context, string id, PublishOutcome outcome, Exception? error) => outcome switch
+    {
+        PublishOutcome.Unroutable => new(
+            context.Destination.Kind == DestinationKind.Queue
+                ? $"The message {id} was not sent: the {context.Destination} does not exist. Start its consumer once, or correct the name."
+                : $"The message {id} was not published: no queue is bound to the {context.Destination}, and subscribers are required.",
+            id, outcome, error),
+        PublishOutcome.Rejected => Refused(context, id, error?.Message ?? "The broker refuses it.", error),
+        PublishOutcome.NotSent => new(
+            $"The message {id} for the {context.Destination} was not sent within {options.PublishTimeout}: {Why(error)} It is safe to publish it again.",
+            id, outcome, error),
+        _ => new(
+            $"The message {id} for the {context.Destination} was handed over, but not confirmed within {options.PublishTimeout}: {Why(error)} "
+            + "It may or may not be stored.",
+            id, outcome, error),
+    };
+
+    private string Why(Exception? error) => error?.Message ?? (status.IsStarted
+        ? "the broker has not been reached."
+        : "the messaging host has not been started (start the application's host first).");
+
+    private static PublishException Refused(PublishContext context, string id, string why, Exception? error = null) =>
+        new($"The message {id} for the {context.Destination} is refused: {why}", id, PublishOutcome.Rejected, error);
+}

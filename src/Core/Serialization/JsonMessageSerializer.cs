@@ -1,0 +1,67 @@
+using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+
+namespace Postrider.Core.Serialization;
+
+/// <summary>JSON by System.Text.Json, with web defaults (camel case, case-insensitive reading).</summary>
+/// <remarks>Give it options with the resolvers of your <c>JsonSerializerContext</c>s for trimmed or ahead-of-time compiled applications.</remarks>
+public sealed class JsonMessageSerializer : IMessageSerializer
+{
+    private static readonly JsonWriterOptions WriterOptions = new() { SkipValidation = true };
+
+    [ThreadStatic]
+    private static Utf8JsonWriter? s_writer;
+
+    private readonly JsonSerializerOptions _options;
+
+    /// <summary>Copies the options; null means the web defaults.</summary>
+    public JsonMessageSerializer(JsonSerializerOptions? options = null)
+    {
+        // A broker that stores JSON may reorder properties, so "$type" need not come first.
+        _options = new JsonSerializerOptions(options ?? new(JsonSerializerDefaults.Web)) { AllowOutOfOrderMetadataProperties = true };
+        _options.TypeInfoResolver ??= ReflectionResolver();
+        _options.MakeReadOnly();
+    }
+
+    /// <inheritdoc/>
+    public string ContentType => "application/json";
+
+    /// <inheritdoc/>
+    public void Serialize<TMessage>(IBufferWriter<byte> output, TMessage message)
+        where TMessage : notnull
+    {
+        // A writer is dear to make and holds no message between uses. It is taken out meanwhile, in case a converter serializes a message too.
+        var writer = s_writer ?? new Utf8JsonWriter(output, WriterOptions);
+        s_writer = null;
+        writer.Reset(output);
+        JsonSerializer.Serialize(writer, message, TypeInfo<TMessage>());
+        writer.Flush();
+        writer.Reset(Stream.Null);
+        s_writer = writer;
+    }
+
+    /// <inheritdoc/>
+    public TMessage Deserialize<TMessage>(ReadOnlyMemory<byte> body)
+        where TMessage : notnull
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(body.Span, TypeInfo<TMessage>())
+                ?? throw new MalformedMessageException("The body is JSON null.");
+        }
+        catch (Exception e) when (e is JsonException or DecoderFallbackException)
+        {
+            throw new MalformedMessageException($"The body is not the JSON of a {typeof(TMessage).Name}: {e.Message}", e);
+        }
+    }
+
+    [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = "Only where reflection is enabled; elsewhere the options bring their resolvers.")]
+    [UnconditionalSuppressMessage("AOT", "IL3050", Justification = "As above.")]
+    private static IJsonTypeInfoResolver ReflectionResolver() =>
+        JsonSerializer.IsReflectionEnabledByDefault ? new DefaultJsonTypeInfoResolver() : JsonTypeInfoResolver.Combine();
+
+    private JsonTypeInfo<TMessage> TypeInfo<TMessage>() => (JsonTypeInfo<TMessage>)_options.GetTypeInfo(typeof(TMessage));
+}

@@ -1,0 +1,80 @@
+using Microsoft.Extensions.Logging;
+using Postrider.Core.Consuming;
+using Postrider.Core.Diagnostics;
+using Postrider.Core.Transport;
+
+namespace Postrider.Core.Supervision;
+
+/// <summary>Keeps one queue's consumer alive: opens a receiver, pumps, and does it again after every failure, forever.</summary>
+internal sealed class QueueSupervisor(
+    ITransport transport, Topology topology, ConsumerQueue queue, DeliveryHandler handler, MessagingOptions options,
+    MessagingStatus status, Telemetry telemetry, TimeProvider time, ILogger logger)
+{
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(10);
+
+    /// <exception cref="TransportException">It is fatal: waiting cannot help.</exception>
+    public async Task RunAsync(CancellationToken stop)
+    {
+        var backoff = new Backoff(FirstPause, LongestPause);
+        while (!stop.IsCancellationRequested)
+        {
+            var started = time.GetTimestamp();
+            try
+            {
+                await PumpAsync(stop).ConfigureAwait(false);
+                break;
+            }
+            catch (Exception e) when (!stop.IsCancellationRequested && e is not TransportException { IsFatal: true })
+            {
+                // A pump that ran for a while failed anew; one that fails at once is backed off from.
+                if (time.GetElapsedTime(started) > LongestPause)
+                {
+                    backoff.Reset();
+                }
+
+                var pause = backoff.Next();
+                status.Set(queue.Name, QueueState.Reconnecting);
+                logger.PumpFailed(e, queue.Name, pause);
+                await Task.Delay(pause, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await DeclareAgainAsync(stop).ConfigureAwait(false);
+            }
+            catch (Exception) when (stop.IsCancellationRequested)
+            {
+                break;
+            }
+        }
+
+        status.Set(queue.Name, QueueState.Stopped);
+    }
+
+    private async Task PumpAsync(CancellationToken stop)
+    {
+        var receiver = await transport.OpenReceiverAsync(
+            new ReceiverOptions { Queue = queue.Name, Prefetch = queue.Prefetch, Lease = queue.Lease }, stop).ConfigureAwait(false);
+        await using (receiver.ConfigureAwait(false))
+        {
+            using var pump = new ConsumerPump(receiver, queue, handler, transport.Capabilities, options.DrainTimeout, status, telemetry, time, logger);
+            status.Set(queue.Name, QueueState.Receiving);
+            logger.Receiving(queue.Name, queue.Concurrency, queue.Prefetch);
+            await pump.RunAsync(stop).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>The queue may have been deleted. If this fails too, opening the receiver fails and is backed off from.</summary>
+    private async Task DeclareAgainAsync(CancellationToken stop)
+    {
+        try
+        {
+            await transport.DeclareAsync(topology, stop).ConfigureAwait(false);
+        }
+        catch (TransportException e) when (!e.IsFatal)
+        {
+            status.Error = e;
+        }
+        catch (OperationCanceledException)
+        {
+            // Stopping.
+        }
+    }
+}
