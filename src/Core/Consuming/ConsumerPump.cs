@@ -55,25 +55,33 @@ internal sealed class ConsumerPump : IDisposable
     {
         using var abandon = new CancellationTokenSource();
         using var renewing = new CancellationTokenSource();
-        var settling = Task.Run(() => _settling.RunAsync(abandon.Token), CancellationToken.None);
+        using var broken = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        var settling = StartAsync(() => _settling.RunAsync(abandon.Token), broken);
         var renewal = _receiver is ILeaseRenewal renewable
-            ? Task.Run(() => new LeaseRenewer(renewable, _window, _queue, _time, _logger).RunAsync(renewing.Token), CancellationToken.None)
+            ? StartAsync(() => new LeaseRenewer(renewable, _window, _queue, _time, _logger).RunAsync(renewing.Token), broken)
             : Task.CompletedTask;
         var workers = new Task[_queue.Concurrency];
         for (var i = 0; i < workers.Length; i++)
         {
-            workers[i] = Task.Run(WorkAsync, CancellationToken.None);
+            workers[i] = StartAsync(WorkAsync, broken);
         }
 
+        var working = Task.WhenAll(workers);
         try
         {
-            await ReceiveAsync(stop).ConfigureAwait(false);
+            await ReceiveAsync(broken.Token).ConfigureAwait(false);
         }
         finally
         {
-            await DrainAsync(Task.WhenAll(workers), settling, abandon).ConfigureAwait(false);
+            await DrainAsync(working, settling, abandon).ConfigureAwait(false);
             await renewing.CancelAsync().ConfigureAwait(false);
             await renewal.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        if (!stop.IsCancellationRequested)
+        {
+            var cause = working.Exception ?? settling.Exception ?? renewal.Exception;
+            throw new InvalidOperationException($"The consumer pump of '{_queue.Name}' broke off.", cause);
         }
     }
 
@@ -84,6 +92,22 @@ internal sealed class ConsumerPump : IDisposable
             slot.Dispose();
         }
     }
+
+    /// <summary>A loop that fails ends the whole pump, which is then started anew, rather than stalling it.</summary>
+    private static Task StartAsync(Func<Task> loop, CancellationTokenSource broken) => Task.Run(
+        async () =>
+        {
+            try
+            {
+                await loop().ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is not OperationCanceledException)
+            {
+                await broken.CancelAsync().ConfigureAwait(false);
+                throw;
+            }
+        },
+        CancellationToken.None);
 
     private async Task ReceiveAsync(CancellationToken stop)
     {
@@ -160,13 +184,18 @@ internal sealed class ConsumerPump : IDisposable
         {
             while (_work.Reader.TryRead(out var slot))
             {
-                // The lease may have been lost while the delivery waited here.
-                var settlement = slot.LeaseLost ? null
-                    : _draining ? Settlement.Release(slot.Delivery!)
-                    : await _handler.HandleAsync(slot).ConfigureAwait(false);
-                if (settlement is { } known)
+                if (slot.LeaseLost)
                 {
-                    _settling.Post(slot, known);
+                    // It was lost while the delivery waited here.
+                    Free(slot);
+                }
+                else if (_draining)
+                {
+                    _settling.Post(slot, Settlement.Release(slot.Delivery!));
+                }
+                else if (await _handler.HandleAsync(slot).ConfigureAwait(false) is { } settlement)
+                {
+                    _settling.Post(slot, settlement);
                 }
                 else
                 {

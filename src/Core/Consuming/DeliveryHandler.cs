@@ -74,8 +74,9 @@ internal sealed class DeliveryHandler(
                 return Failures.Bounded(await consumer.Chain(context).ConfigureAwait(false), attempt, consumer.Retry);
             }
         }
-        catch (OperationCanceledException) when (slot.CancellationToken.IsCancellationRequested)
+        catch (Exception) when (slot.CancellationToken.IsCancellationRequested)
         {
+            // Whatever it threw, it was cut off: that is no failure of its own.
             return null;
         }
         catch (Exception e)

@@ -25,7 +25,8 @@ internal sealed class SettlementLoop(
     private readonly SettleResult[] _results = new SettleResult[LargestBatch];
     private readonly Queue<(InFlight Slot, Settlement Settlement)> _failed = new();
     private Backoff _backoff = new(FirstPause, LongestPause);
-    private long _retryAt;
+    private long _failedAt;
+    private TimeSpan _pause;
 
     /// <summary>Never blocks: there are no more settlements than places in the window.</summary>
     public void Post(InFlight slot, Settlement settlement) => _waiting.Writer.TryWrite((slot, settlement));
@@ -54,10 +55,9 @@ internal sealed class SettlementLoop(
         }
 
         // The only timer, and only after a failure: the broker or a dead-letter queue is away.
-        var pause = TimeSpan.FromTicks(Math.Max(0, _retryAt - time.GetUtcNow().UtcTicks));
         using var woken = CancellationTokenSource.CreateLinkedTokenSource(abandon);
         var more = _waiting.Reader.WaitToReadAsync(woken.Token).AsTask();
-        var due = Task.Delay(pause, time, woken.Token);
+        var due = Task.Delay(UntilRetry(), time, woken.Token);
         var first = await Task.WhenAny(more, due).ConfigureAwait(false);
         var ended = first == more && more.IsCompletedSuccessfully && !await more.ConfigureAwait(false);
         if (ended)
@@ -71,10 +71,16 @@ internal sealed class SettlementLoop(
         return true;
     }
 
+    private TimeSpan UntilRetry()
+    {
+        var left = _pause - time.GetElapsedTime(_failedAt);
+        return left > TimeSpan.Zero ? left : TimeSpan.Zero;
+    }
+
     private int Gather()
     {
         var count = 0;
-        var due = time.GetUtcNow().UtcTicks >= _retryAt;
+        var due = UntilRetry() == TimeSpan.Zero;
         while (count < LargestBatch && due && _failed.TryDequeue(out var failed))
         {
             (_slots[count], _batch[count]) = failed;
@@ -135,8 +141,8 @@ internal sealed class SettlementLoop(
             return;
         }
 
-        var pause = _backoff.Next();
-        _retryAt = (time.GetUtcNow() + pause).UtcTicks;
-        logger.SettlementFailed(failed, queue.Name, pause, error?.Message ?? "unknown");
+        _pause = _backoff.Next();
+        _failedAt = time.GetTimestamp();
+        logger.SettlementFailed(failed, queue.Name, _pause, error?.Message ?? "unknown");
     }
 }

@@ -17,9 +17,6 @@ internal static partial class Log
     [LoggerMessage(4, LogLevel.Critical, "Messaging stops the application with exit code {ExitCode}: {Reason}")]
     public static partial void Fatal(this ILogger logger, int exitCode, string reason);
 
-    [LoggerMessage(5, LogLevel.Information, "{Capability} is emulated on {System}: {How}")]
-    public static partial void Emulated(this ILogger logger, string capability, string system, string how);
-
     [LoggerMessage(10, LogLevel.Information, "Receiving from the queue '{Queue}': concurrency {Concurrency}, prefetch {Prefetch}.")]
     public static partial void Receiving(this ILogger logger, string queue, int concurrency, int prefetch);
 

@@ -17,7 +17,7 @@ internal sealed class MessagingHostedService(
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
 
-    private readonly ILogger _logger = loggers.CreateLogger("Postrider");
+    private readonly ILogger _logger = new SafeLogger(loggers.CreateLogger("Postrider"));
     private readonly CancellationTokenSource _stop = new();
     private Task _running = Task.CompletedTask;
 
@@ -39,7 +39,13 @@ internal sealed class MessagingHostedService(
         }
 
         status.IsStarted = true;
-        _running = Task.Run(() => RunAsync(transport, topology, queues), CancellationToken.None);
+
+        // Whoever starts the host must not become the parent of every message's trace.
+        using (ExecutionContext.SuppressFlow())
+        {
+            _running = Task.Run(() => RunAsync(transport, topology, queues), CancellationToken.None);
+        }
+
         return Task.CompletedTask;
     }
 
@@ -75,6 +81,10 @@ internal sealed class MessagingHostedService(
         catch (TransportException e)
         {
             StopHost(e);
+        }
+        catch (Exception e)
+        {
+            StopHost(new TransportException($"Messaging could not start: {e.Message}", TransportError.Other, e));
         }
     }
 
