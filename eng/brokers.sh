@@ -56,6 +56,8 @@ allow_system_cluster() { rm -f /etc/postgresql-common/createcluster.d/postrider-
 # Made in a folder beside and renamed when complete, one run at a time: what has the final name is whole.
 install_newest() (
     [[ $EUID -eq 0 ]] || die "the newest brokers live in a chroot, which needs root; run as root or with --brokers oldest."
+    unshare --mount true || die "the newest brokers need mounts of their own, and this system refuses (see above): a" \
+        "container needs CAP_SYS_ADMIN, in a plain chroot / has to be a mount point."
     mkdir -p "${newest%/*}"
     exec 9>"$newest.lock"
     flock 9
@@ -75,7 +77,7 @@ install_newest() (
         die "debootstrap failed, see above. POSTRIDER_DEBIAN_MIRROR names another mirror; an unknown key of the" \
             "archive needs a newer package 'debian-archive-keyring'."
     }
-    rm -rf "$newest.new"/var/cache/apt/archives/*.deb "$newest.new"/var/lib/apt/lists/*
+    rm -rf "$newest.log" "$newest.new"/var/cache/apt/archives/*.deb "$newest.new"/var/lib/apt/lists/*
     echo "$NEWEST_PACKAGES" >"$newest.new/packages"
     mv "$newest.new" "$newest"
     say "made $newest ($(du -sh "$newest" | cut -f1))"
