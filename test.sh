@@ -37,9 +37,13 @@ composed=  # whether Docker's brokers run
 work=$(mktemp -d "${TMPDIR:-/tmp}/postrider-test.XXXXXX")
 chmod 711 "$work"
 
+# shellcheck disable=SC2317 # a trap calls it
 cleanup() {
     trap '' INT TERM # a second Ctrl-C must not leave the brokers behind
-    [[ -z $running ]] || { kill -TERM "$running" 2>/dev/null && wait "$running" || true; }
+    if [[ -n $running ]]; then
+        kill -TERM "$running" 2>/dev/null || true
+        wait "$running" || true
+    fi
     eng/brokers.sh sweep "$work" || true
     [[ -z $composed ]] || docker compose down --volumes || true
     rm -rf "$work"
@@ -128,7 +132,8 @@ run_project() { # PROJECT: the name of a folder in tests/ and of its project
     skipped=$((skipped + $(attribute skipped "$totals") - lacking))
 }
 
-dotnet build Framework.sln -c "$configuration" </dev/null || give_up "the build failed, see above."
+# The path says where run_project finds the programs, whatever the nearest Directory.Build.props is.
+dotnet build Framework.sln -c "$configuration" --artifacts-path "$PWD/artifacts" </dev/null || give_up "the build failed, see above."
 use_postgres
 export TMPDIR=$work # whatever tests leave goes with it, and brokers they forgot are stopped
 # Every project whose name ends in Tests; others in tests/ are helpers of theirs.

@@ -65,8 +65,11 @@ install_newest() (
         say "the newest brokers are in $newest (delete that folder to get newer ones)"
         return
     fi
-    command -v debootstrap >/dev/null && [[ -f $keyring ]] || apt_install debootstrap gpgv debian-archive-keyring
+    if [[ ! -f $keyring ]] || ! command -v debootstrap >/dev/null; then
+        apt_install debootstrap gpgv debian-archive-keyring
+    fi
     rm -rf "$newest" "$newest.new"
+    trap 'rm -rf "$newest.new"' EXIT
     no_system_cluster "$newest.new"
     use_proxy_of_apt
     say "making a chroot of Debian unstable ($NEWEST_PACKAGES) from $(debian_mirror), about a minute"
@@ -162,6 +165,8 @@ postgres_start() {
     dir=$(cd "$dir" && pwd -P)
     inside=${root:+/mnt}
     inside=${inside:-$dir}
+    trap 'exit 130' INT # between two steps: no initdb may go on behind our back
+    trap 'exit 143' TERM
     [[ -f $dir/port ]] || postgres_create
     postgres_pid "$dir" >/dev/null || postgres_launch
     echo "Host=127.0.0.1;Port=$(<"$dir/port");Username=postrider;Password=$(<"$dir/password");Database=postrider"
@@ -185,6 +190,7 @@ postgres_create() {
     (become postgres "$dir" "$bin/postgres" --single -D "$inside/data" postgres) \
         <<<'CREATE DATABASE postrider' >>"$dir/log" 2>&1 ||
         die "cannot create the database in $dir: $(tail -n 10 "$dir/log")"
+    : >"$dir/log"
     echo "${port:-$(free_port)}" >"$dir/port"
 }
 
@@ -194,7 +200,7 @@ postgres_launch() {
     become postgres "$dir" setsid "$bin/postgres" -D "$inside/data" -p "$(<"$dir/port")" </dev/null >>"$dir/log" 2>&1 &
     server=$!
     # shellcheck disable=SC2064
-    trap "kill -KILL $server 2>/dev/null || true" EXIT # until it is known to be ready
+    trap "postgres_stop '$dir'; kill -KILL $server 2>/dev/null || true" EXIT # until it is known to be ready
     for ((i = 0; i < 1200; i++)); do # crash recovery may take a while
         # The server keeps its state in line 8. An older file speaks of another process.
         mapfile -t status < <(cat "$dir/data/postmaster.pid" 2>/dev/null)
