@@ -1,0 +1,143 @@
+#!/usr/bin/env bash
+# Builds, starts private brokers, runs every test, stops the brokers, and prints one line:
+#
+#   N passed, N failed, N skipped
+#
+#   ./test.sh [--brokers oldest|newest] [--filter TEXT] [--configuration Release|Debug]
+#
+# The exit code is 0 only when at least one test passed and none failed. --filter runs the tests whose full name contains
+# TEXT. A broker is, in this order: the one a connection string names (POSTRIDER_TEST_PGMQ), private ones from
+# installed binaries, from `apt-get install` (as root), or Docker's (compose.yaml).
+# With CI=true a test that is skipped because its broker is missing ("no broker: ...") counts as failed.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+usage() { sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' test.sh >&2; exit 2; }
+say() { echo "test.sh: $*" >&2; }
+
+generation=${POSTRIDER_BROKERS:-oldest} configuration=Release filter=()
+while [[ $# -gt 0 ]]; do
+    [[ $# -ge 2 ]] || usage
+    case $1 in
+        --brokers) generation=$2 ;;
+        --filter) filter=(-method "*$2*") ;;
+        --configuration) configuration=$2 ;;
+        *) usage ;;
+    esac
+    shift 2
+done
+[[ $generation == oldest || $generation == newest ]] || usage
+export POSTRIDER_BROKERS=$generation
+
+BUDGET=840 # seconds for everything: nothing may hang for good
+passed=0 failed=0 skipped=0
+running=   # the process of the running test project
+composed=  # whether Docker's brokers run
+# Everything a run makes is in here. Servers run as another user, who has to get through to their folders.
+work=$(mktemp -d "${TMPDIR:-/tmp}/postrider-test.XXXXXX")
+chmod 711 "$work"
+
+# shellcheck disable=SC2317 # a trap calls it
+cleanup() {
+    trap '' INT TERM # a second Ctrl-C must not leave the brokers behind
+    if [[ -n $running ]]; then
+        kill -TERM "$running" 2>/dev/null || true
+        wait "$running" || true
+    fi
+    eng/brokers.sh sweep "$work" || true
+    [[ -z $composed ]] || docker compose down --volumes || true
+    rm -rf "$work"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# The line is the last thing on every way out but an interruption.
+finish() {
+    [[ $passed -gt 0 ]] || say "no test passed, so this run says nothing."
+    echo "$passed passed, $failed failed, $skipped skipped"
+    [[ $failed -eq 0 && $passed -gt 0 ]] || exit 1
+    exit 0
+}
+
+give_up() {
+    say "$*"
+    failed=$((failed + 1))
+    finish
+}
+
+# ---- brokers -----------------------------------------------------------------------------------------------------
+
+use_postgres() {
+    if [[ -n ${POSTRIDER_TEST_PGMQ:-} ]]; then
+        say "PostgreSQL: the one POSTRIDER_TEST_PGMQ names"
+    elif eng/brokers.sh install "$generation"; then
+        POSTRIDER_TEST_PGMQ=$(eng/brokers.sh postgres start "$work/postgres") || give_up "PostgreSQL does not start."
+        # With it the tests start servers of their own, to kill them.
+        export POSTRIDER_BROKERS_SCRIPT=$PWD/eng/brokers.sh
+    elif docker compose version >/dev/null 2>&1; then
+        use_docker postgres
+        POSTRIDER_TEST_PGMQ="Host=127.0.0.1;Port=$(docker compose port postgres 5432 | sed 's/.*://')"
+        POSTRIDER_TEST_PGMQ+=";Username=postrider;Password=postrider;Database=postrider"
+    else
+        give_up "no PostgreSQL. Either set POSTRIDER_TEST_PGMQ to a connection string (Host=...;Port=...;Username=...;" \
+            "Password=...;Database=...), or install a server (apt-get install postgresql), or run this as root on" \
+            "Debian or Ubuntu, or install Docker with its compose plugin."
+    fi
+    export POSTRIDER_TEST_PGMQ
+}
+
+use_docker() {
+    say "starting Docker's $* (compose.yaml)"
+    composed=yes
+    export COMPOSE_PROJECT_NAME=postrider-test-$$
+    [[ $generation == newest ]] || export POSTRIDER_POSTGRES=15
+    docker compose up --detach --wait "$@" >&2 || give_up "Docker cannot start $*; its own words are above."
+}
+
+# ---- tests -------------------------------------------------------------------------------------------------------
+
+attribute() { sed -n "s/.* $1=\"\([0-9]*\)\".*/\1/p" <<<"$2"; }
+
+run_project() { # PROJECT: the name of a folder in tests/ and of its project
+    local code=0 result=$work/$1.xml totals lacking=0 bad
+    local program=artifacts/bin/$1/${configuration,,}/Postrider.$1.dll
+    echo "== $1 ($generation brokers)"
+    # In the background, as a trap has to wait for a command in the foreground. Bash lets such a command ignore Ctrl-C,
+    # and so would every process that the tests start and interrupt: hence env.
+    timeout --kill-after=10 $((SECONDS < BUDGET ? BUDGET - SECONDS : 1)) env --default-signal=INT,QUIT \
+        dotnet "$program" -noLogo -noColor "${filter[@]}" -result-xml "$result" </dev/null &
+    running=$!
+    wait "$running" || code=$?
+    running=
+
+    totals=$(grep -o -m 1 '<assembly [^>]*>' "$result" 2>/dev/null | head -n 1) || true
+    if [[ -z $totals ]]; then
+        [[ $code -ne 124 ]] || say "the whole run has $BUDGET seconds; $1 was stopped when they were over."
+        say "$1 ended with exit code $code and without a result: it crashed, hung or was not built. Counted as failed."
+        failed=$((failed + 1))
+        return
+    fi
+    bad=$(($(attribute failed "$totals") + $(attribute errors "$totals")))
+    if [[ $code -ne 0 && $bad -eq 0 && ${#filter[@]} -eq 0 ]]; then
+        say "$1 ended with exit code $code although no test failed. Counted as failed."
+        bad=1
+    fi
+    if [[ ${CI:-} == true ]]; then
+        lacking=$({ grep -oE '<reason>(<!\[CDATA\[)?no broker:' "$result" || true; } | wc -l)
+        [[ $lacking -eq 0 ]] || say "$1 skipped $lacking tests for want of a broker. Under CI they count as failed."
+    fi
+    passed=$((passed + $(attribute passed "$totals")))
+    failed=$((failed + bad + lacking))
+    skipped=$((skipped + $(attribute skipped "$totals") - lacking))
+}
+
+# The path says where run_project finds the programs, whatever the nearest Directory.Build.props is.
+dotnet build Framework.sln -c "$configuration" --artifacts-path "$PWD/artifacts" </dev/null || give_up "the build failed, see above."
+use_postgres
+export TMPDIR=$work # whatever tests leave goes with it, and brokers they forgot are stopped
+# Every project whose name ends in Tests; others in tests/ are helpers of theirs.
+for project in tests/*Tests/; do
+    run_project "$(basename "$project")"
+done
+finish
