@@ -1,0 +1,57 @@
+using Postrider.Core.Tests.Support;
+
+namespace Postrider.Core.Tests.Hosting;
+
+/// <summary>What the host does when the broker is not there, or will never be.</summary>
+public sealed class BrokerAwayTests
+{
+    [Fact]
+    public async Task The_host_starts_without_the_broker_and_goes_on_when_it_comes()
+    {
+        var calls = 0;
+        var transport = new ScriptedTransport
+        {
+            OnDeclare = () => ++calls < 3 ? throw new TransportException("away", TransportError.Unavailable) : ValueTask.CompletedTask,
+        };
+        await using var host = TestHost.Create(m => m.UseTransport("scripted", _ => transport));
+
+        await host.StartAsync();
+        await host.Status.Ready.WaitAsync(TimeSpan.FromSeconds(10));
+
+        Assert.Equal(3, calls);
+        Assert.Null(host.Status.Error);
+        Assert.True(host.Status.IsHealthy);
+    }
+
+    [Theory]
+    [InlineData(TransportError.CredentialsRefused, 77)]
+    [InlineData(TransportError.SchemaMismatch, 78)]
+    [InlineData(TransportError.TopologyMismatch, 78)]
+    public async Task What_waiting_cannot_mend_stops_the_host_with_its_exit_code(TransportError reason, int exitCode)
+    {
+        var transport = new ScriptedTransport { OnDeclare = () => throw new TransportException("no", reason) };
+        await using var host = TestHost.Create(m => m.UseTransport("scripted", _ => transport));
+
+        await host.StartAsync();
+        var e = await Assert.ThrowsAsync<TransportException>(() => host.Status.Ready.WaitAsync(TimeSpan.FromSeconds(10)));
+
+        Assert.Equal((reason, exitCode), (e.Reason, e.ExitCode));
+        Assert.Equal(exitCode, Environment.ExitCode);
+        Environment.ExitCode = 0;
+    }
+
+    [Fact]
+    public async Task Failing_fast_ends_the_waiting()
+    {
+        var transport = new ScriptedTransport { OnDeclare = () => throw new TransportException("away", TransportError.Unavailable) };
+        await using var host = TestHost.Create(m => m
+            .UseTransport("scripted", _ => transport)
+            .Configure(o => o with { FailFastAfter = TimeSpan.FromMilliseconds(300) }));
+
+        await host.StartAsync();
+        var e = await Assert.ThrowsAsync<TransportException>(() => host.Status.Ready.WaitAsync(TimeSpan.FromSeconds(10)));
+
+        Assert.Equal(69, e.ExitCode);
+        Environment.ExitCode = 0;
+    }
+}
