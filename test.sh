@@ -90,7 +90,7 @@ use_postgres() {
 use_docker() {
     say "starting Docker's $* (compose.yaml)"
     composed=yes
-    export COMPOSE_PROJECT_NAME=postrider-test-$$
+    export COMPOSE_PROJECT_NAME=postrider-test-$$ POSTRIDER_POSTGRES_PORT=0
     [[ $generation == newest ]] || export POSTRIDER_POSTGRES=15
     docker compose up --detach --wait "$@" >&2 || give_up "Docker cannot start $*; its own words are above."
 }
