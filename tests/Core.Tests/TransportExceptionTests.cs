@@ -15,7 +15,8 @@ public sealed class TransportExceptionTests
         var inner = new TimeoutException();
         var exception = new TransportException("what", reason, inner);
 
-        Assert.Equal((reason, transient, fatal, exitCode), (exception.Reason, exception.IsTransient, exception.IsFatal, exception.ExitCode));
+        Assert.Equal(reason, exception.Reason);
+        Assert.Equal((transient, fatal, exitCode), (exception.IsTransient, exception.IsFatal, exception.ExitCode));
         Assert.Equal("what", exception.Message);
         Assert.Same(inner, exception.InnerException);
     }
