@@ -83,8 +83,14 @@ public sealed record RetryPolicy
     public TimeSpan DelayAfter(int failedAttempts, double random)
     {
         var step = Steps[Math.Min(failedAttempts, Steps.Length) - 1];
-        var grown = Math.Min(step.TotalMilliseconds * Math.Pow(Factor, Math.Max(0, failedAttempts - Steps.Length)), Cap.TotalMilliseconds);
-        return TimeSpan.FromMilliseconds(Math.Min(grown * (1 + (Jitter * random)), LongestDelay.TotalMilliseconds));
+        if (step == TimeSpan.Zero)
+        {
+            return TimeSpan.Zero;
+        }
+
+        // In ticks, which a double holds exactly up to the longest delay; rounded up, as a delay is never shortened.
+        var grown = Math.Min(step.Ticks * Math.Pow(Factor, Math.Max(0, failedAttempts - Steps.Length)), Cap.Ticks);
+        return TimeSpan.FromTicks((long)Math.Min(Math.Ceiling(grown * (1 + (Jitter * random))), LongestDelay.Ticks));
     }
 
     private static TimeSpan Checked(TimeSpan delay) => delay >= TimeSpan.Zero && delay <= LongestDelay

@@ -1,6 +1,6 @@
 namespace Postrider.Core.InMemory;
 
-/// <summary>The broker's clock: monotonic timestamps of the time provider, which no change of the wall clock can shorten or lengthen.</summary>
+/// <summary>The broker's clock: monotonic timestamps, so that no change of the wall clock shortens or lengthens a delay.</summary>
 internal sealed class BrokerClock(TimeProvider time)
 {
     /// <summary>No point in time: never reached.</summary>

@@ -3,10 +3,10 @@ using Postrider.Core.Transport;
 
 namespace Postrider.Core.InMemory;
 
-/// <summary>A broker in this process: it holds the queues, bindings and messages that the <see cref="InMemoryTransport"/>s on it share.</summary>
+/// <summary>A broker in this process: it holds what the <see cref="InMemoryTransport"/>s on it share.</summary>
 /// <remarks>
 /// <para>Thread-safe. Needs no disposal: it runs no threads, and timers only while a receiver waits.</para>
-/// <para>All delays and leases are on the given clock: with a clock that a test advances, what is due comes out at once, and nothing before.</para>
+/// <para>All delays and leases are on the given clock: if a test advances it, what is due comes out at once, and nothing before.</para>
 /// </remarks>
 /// <param name="timeProvider">The clock; null for the system's.</param>
 public sealed class InMemoryBroker(TimeProvider? timeProvider = null)
@@ -89,16 +89,22 @@ public sealed class InMemoryBroker(TimeProvider? timeProvider = null)
             whyIllegal = Names.WhyIllegalQueue(name);
         }
 
-        return whyIllegal is null
-            ? new(PublishStatus.Unroutable, new TransportException($"No queue takes messages for the {message.Destination}.", TransportError.QueueNotFound))
-            : new(PublishStatus.Rejected, new MessagingConfigurationException(whyIllegal));
+        if (whyIllegal is not null)
+        {
+            return new(PublishStatus.Rejected, new MessagingConfigurationException(whyIllegal));
+        }
+
+        var why = $"There is no queue for the {message.Destination}.";
+        return new(PublishStatus.Unroutable, new TransportException(why, TransportError.QueueNotFound));
     }
 
     /// <summary>The caller may use its body's and headers' memory again, so the broker keeps its own; queues share one copy.</summary>
     private static Envelope Copy(Envelope envelope) => envelope with
     {
         Body = envelope.Body.IsEmpty ? default : envelope.Body.ToArray(),
-        Headers = envelope.Headers.Count == 0 ? Envelope.NoHeaders : new Dictionary<string, string>(envelope.Headers, StringComparer.Ordinal),
+        Headers = envelope.Headers.Count == 0
+            ? Envelope.NoHeaders
+            : new Dictionary<string, string>(envelope.Headers, StringComparer.Ordinal),
     };
 
     private void Add(string queue)

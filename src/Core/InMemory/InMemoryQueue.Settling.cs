@@ -87,16 +87,16 @@ internal sealed partial class InMemoryQueue
     {
         if (Names.IsDeadLetterQueue(Name))
         {
-            return new($"'{Name}' is a dead-letter queue and has none itself: ack the message, or release or retry it to keep it.", TransportError.Other);
+            return new($"'{Name}' is a dead-letter queue and has none itself: ack or release the message.", TransportError.Other);
         }
 
         var name = Names.DeadLetterQueue(Name);
         return _broker.FindQueue(name) is { } queue && queue.TryAdd(message.Envelope! with { DeadLetter = info }, TimeSpan.Zero)
             ? null
-            : new($"The dead-letter queue '{name}' does not exist; the message stays in '{Name}'. Declare '{Name}' again.", TransportError.QueueNotFound);
+            : new($"The queue '{name}' does not exist; the message stays. Declare '{Name}' again.", TransportError.QueueNotFound);
     }
 
-    /// <summary>Takes the message from its holder, or from where it went when the lease was over: that end is then none after all.</summary>
+    /// <summary>Takes the message from its holder, or from where it went when the lease was over: that is then uncounted.</summary>
     private void Detach(StoredMessage message)
     {
         if (message.List == _returned)

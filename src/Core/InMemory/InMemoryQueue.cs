@@ -20,7 +20,7 @@ internal sealed partial class InMemoryQueue
     /// <summary>Visible for the first time, in order.</summary>
     private readonly MessageList _ready = new();
 
-    /// <summary>Visible again after a hand-out, by position. They were before everything in <see cref="_ready"/>, so they go first.</summary>
+    /// <summary>Visible again after a hand-out, by position; they were before all of <see cref="_ready"/>, so they go first.</summary>
     private readonly MessageList _returned = new();
     private readonly PriorityQueue<StoredMessage, (long Due, long Order)> _delayed = new();
     private readonly List<QueueReader> _readers = [];

@@ -4,9 +4,9 @@ namespace Postrider.Core.InMemory;
 
 /// <summary>A connection to an <see cref="InMemoryBroker"/>: the transport for tests, samples and single-process applications.</summary>
 /// <remarks>
-/// <para>It behaves as a broker does, but keeps nothing beyond the process. Everything completes at once; only receiving waits.</para>
-/// <para>Disposing of it, or of a receiver, is like losing a connection: deliveries that were not settled can no longer be, and are handed out
-/// again when their leases are over, counted as redeliveries.</para>
+/// <para>It behaves as a broker does, but keeps nothing beyond the process. Everything but receiving completes at once.</para>
+/// <para>Disposing of it, or of a receiver, is like losing a connection: deliveries that were not settled can no longer be, and are
+/// handed out again when their leases are over, counted as redeliveries.</para>
 /// </remarks>
 public sealed class InMemoryTransport : ITransport
 {
@@ -113,7 +113,7 @@ public sealed class InMemoryTransport : ITransport
     {
         if (items != results)
         {
-            throw new ArgumentException($"There are {items} items and room for {results} results; the numbers must be equal.", nameof(results));
+            throw new ArgumentException($"There are {items} items but room for {results} results.", nameof(results));
         }
     }
 }

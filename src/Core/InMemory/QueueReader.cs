@@ -17,7 +17,7 @@ internal sealed class QueueReader : IValueTaskSource
         Place = new(this);
     }
 
-    /// <summary>How long each of its leases lasts. The same for all, so that <see cref="Leased"/> is in the order in which they end.</summary>
+    /// <summary>How long each of its leases lasts: the same for all, so that the latest is the last to end.</summary>
     public TimeSpan Lease { get; }
 
     /// <summary>What it holds, in the order in which the leases end.</summary>

@@ -3,7 +3,7 @@ using Postrider.Core.Transport;
 
 namespace Postrider.Core.InMemory;
 
-/// <summary>Which queues a topic reaches. Immutable but for its memory of topics already looked up; replaced when the topology changes.</summary>
+/// <summary>Which queues a topic reaches. Immutable but for its memory of topics; replaced when the topology changes.</summary>
 internal sealed class RoutingTable(IReadOnlyCollection<Binding> bindings, ConcurrentDictionary<string, InMemoryQueue> queues)
 {
     // Topics may be made from data (orders.4711.placed): what is remembered must not grow with them.
@@ -40,7 +40,9 @@ internal sealed class RoutingTable(IReadOnlyCollection<Binding> bindings, Concur
         var matching = new List<InMemoryQueue>();
         foreach (var binding in bindings)
         {
-            if (TopicPattern.Matches(binding.Pattern, topic) && queues.TryGetValue(binding.Queue, out var queue) && !matching.Contains(queue))
+            if (TopicPattern.Matches(binding.Pattern, topic)
+                && queues.TryGetValue(binding.Queue, out var queue)
+                && !matching.Contains(queue))
             {
                 matching.Add(queue);
             }

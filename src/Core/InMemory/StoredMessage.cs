@@ -15,7 +15,7 @@ internal sealed class StoredMessage
     public long Due;
 
     /// <summary>
-    /// One higher with every hand-out and every settlement, also across reuse: a delivery that does not hold the current one has no say any more.
+    /// One higher with every hand-out and settlement, also across reuse: a delivery that does not hold the current one has no say.
     /// </summary>
     public long Token;
 

@@ -94,7 +94,7 @@ public static class Names
         return null;
     }
 
-    /// <summary>For messages and logs: cut, and free of control characters.</summary>
+    /// <summary>For messages and logs: cut, and printable ASCII only, as other characters break or turn round the lines that they stand in.</summary>
     private static string Quote(string name)
     {
         var cut = name.Length > 80 ? string.Concat(name.AsSpan(0, 77), "...") : name;
@@ -102,7 +102,7 @@ public static class Names
         {
             for (var i = 0; i < span.Length; i++)
             {
-                span[i] = char.IsControl(source[i]) ? '?' : source[i];
+                span[i] = source[i] is >= ' ' and <= '~' ? source[i] : '?';
             }
         }) + "'";
     }

@@ -10,7 +10,8 @@ public sealed class RoutingTests
     public async Task A_queue_gets_one_copy_however_many_of_its_bindings_match()
     {
         await using var bench = await Bench.StartAsync();
-        await bench.DeclareAsync(["audit", Bench.Queue], [new("#", "audit"), new("orders.*", Bench.Queue), new("orders.placed", Bench.Queue)]);
+        await bench.DeclareAsync(
+            ["audit", Bench.Queue], [new("#", "audit"), new("orders.*", Bench.Queue), new("orders.placed", Bench.Queue)]);
 
         var result = await bench.PublishAsync(new(Destination.Topic("orders.placed"), Bench.Message("1")));
 
@@ -86,7 +87,9 @@ public sealed class RoutingTests
         var results = new PublishResult[1];
 
         await bench.Transport.PublishAsync(
-            new OutgoingMessage[] { new(Destination.Queue(Bench.Queue), Bench.Message("1")) }, results, new CancellationToken(canceled: true));
+            new OutgoingMessage[] { new(Destination.Queue(Bench.Queue), Bench.Message("1")) },
+            results,
+            new CancellationToken(canceled: true));
 
         Assert.Equal(PublishStatus.NotSent, results[0].Status);
         await Bench.NothingThereAsync(await bench.OpenAsync());

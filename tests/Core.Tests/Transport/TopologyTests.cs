@@ -1,0 +1,42 @@
+using Postrider.Core.Transport;
+
+namespace Postrider.Core.Tests.Transport;
+
+public sealed class TopologyTests
+{
+    [Fact]
+    public void Keeps_what_it_is_given()
+    {
+        var topology = new Topology(["orders", "audit"], [new("orders.#", "orders"), new("#", "audit")]);
+
+        Assert.Equal(["orders", "audit"], topology.Queues);
+        Assert.Equal([new("orders.#", "orders"), new("#", "audit")], topology.Bindings);
+    }
+
+    [Theory]
+    [InlineData("Orders")]
+    [InlineData("orders.dlq")]
+    [InlineData("")]
+    [InlineData(null)]
+    public void Refuses_illegal_queues(string? queue) => Assert.Throws<MessagingConfigurationException>(() => new Topology([queue!], []));
+
+    [Fact]
+    public void Refuses_illegal_patterns() =>
+        Assert.Throws<MessagingConfigurationException>(() => new Topology(["orders"], [new("orders.>", "orders")]));
+
+    [Fact]
+    public void Refuses_a_binding_to_a_queue_that_it_does_not_have()
+    {
+        var exception = Assert.Throws<MessagingConfigurationException>(() => new Topology(["orders"], [new("stock.#", "stock")]));
+
+        Assert.Contains("'stock.#'", exception.Message, StringComparison.Ordinal);
+        Assert.Contains("'stock'", exception.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Refuses_missing_lists()
+    {
+        Assert.Throws<ArgumentNullException>(() => new Topology(null!, []));
+        Assert.Throws<ArgumentNullException>(() => new Topology([], null!));
+    }
+}
