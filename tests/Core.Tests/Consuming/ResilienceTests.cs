@@ -1,0 +1,112 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Postrider.Core.InMemory;
+using Postrider.Core.Tests.Support;
+
+namespace Postrider.Core.Tests.Consuming;
+
+/// <summary>What must not stop consuming: a broken log, a deleted queue, a dead-letter queue that is away.</summary>
+public sealed class ResilienceTests
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+
+    [Fact]
+    public async Task A_log_provider_that_throws_stops_nothing()
+    {
+        var handled = new TaskCompletionSource();
+        await using var host = await TestHost.StartAsync(
+            m => m.AddConsumer<Ping>(
+                "logged",
+                (_, context, _) => context.Attempt < 3 ? throw new InvalidOperationException("logged as a warning") : Done(handled),
+                o => o with { Retry = RetryPolicy.Immediate }),
+            services => services.AddLogging(log => log.AddProvider(new BrokenLog())));
+
+        await host.Bus.PublishAsync(new Ping(1));
+
+        await handled.Task.WaitAsync(Patience);
+    }
+
+    [Fact]
+    public async Task A_deleted_queue_is_declared_again_and_received_from()
+    {
+        var broker = new InMemoryBroker();
+        var handled = new TaskCompletionSource();
+        await using var host = await TestHost.StartAsync(m => m.UseInMemory(broker).AddConsumer<Ping>("deleted", (_, _, _) => Done(handled)));
+
+        Assert.True(broker.DeleteQueue("deleted"));
+        while ((await host.Bus.PublishAsync(new Ping(1))).Outcome == PublishOutcome.Unroutable)
+        {
+            await Task.Yield();
+        }
+
+        await handled.Task.WaitAsync(Patience);
+    }
+
+    [Fact]
+    public async Task While_the_dead_letter_queue_is_away_its_messages_stay_and_others_go_on()
+    {
+        var broker = new InMemoryBroker();
+        var transport = new InMemoryTransport(broker);
+        var runs = new ConcurrentDictionary<int, int>();
+        var goodOnesLeft = 50;
+        var goodOnesDone = new TaskCompletionSource();
+        await using var host = await TestHost.StartAsync(m => m.UseTransport("inmemory", _ => transport).AddConsumer<Ping>("mourned", (message, _, _) =>
+        {
+            runs.AddOrUpdate(message.Number, 1, (_, before) => before + 1);
+            if (message.Number < 0)
+            {
+                return new(Outcome.DeadLetter("as told"));
+            }
+
+            return Interlocked.Decrement(ref goodOnesLeft) == 0 ? Done(goodOnesDone) : new(Outcome.Ack);
+        }));
+        broker.DeleteQueue("mourned.dlq");
+
+        for (var i = 1; i <= 50; i++)
+        {
+            await host.Bus.PublishAsync(new Ping(i));
+            if (i % 10 == 0)
+            {
+                await host.Bus.PublishAsync(new Ping(-i));
+            }
+        }
+
+        await goodOnesDone.Task.WaitAsync(Patience);
+        await transport.DeclareAsync(new(["mourned"], []), CancellationToken.None);
+        await using var receiver = await transport.OpenReceiverAsync(new() { Queue = "mourned.dlq" }, CancellationToken.None);
+        var dead = new HashSet<string>();
+        while (dead.Count < 5)
+        {
+            foreach (var letter in await receiver.ReceiveAsync(10, CancellationToken.None).AsTask().WaitAsync(Patience))
+            {
+                Assert.True(dead.Add(letter.Envelope.Id));
+            }
+        }
+
+        Assert.All(runs, run => Assert.Equal(1, run.Value));
+    }
+
+    private static ValueTask<Outcome> Done(TaskCompletionSource handled)
+    {
+        handled.TrySetResult();
+        return new(Outcome.Ack);
+    }
+
+    private sealed class BrokenLog : ILoggerProvider, ILogger
+    {
+        public ILogger CreateLogger(string categoryName) => this;
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => throw new IOException("disk full");
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            throw new IOException("disk full");
+
+        public void Dispose()
+        {
+        }
+    }
+}

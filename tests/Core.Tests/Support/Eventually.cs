@@ -1,0 +1,15 @@
+namespace Postrider.Core.Tests.Support;
+
+/// <summary>Waits for a state that no event tells.</summary>
+internal static class Eventually
+{
+    public static async Task IsAsync(Func<bool> condition)
+    {
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        using var look = new PeriodicTimer(TimeSpan.FromMilliseconds(5));
+        while (!condition())
+        {
+            await look.WaitForNextTickAsync(deadline.Token);
+        }
+    }
+}
