@@ -1,0 +1,104 @@
+using Npgsql;
+
+namespace Postrider.Transports.Pgmq;
+
+/// <summary>The bounded pools of one transport: for publishing, for receiving, and two connections outside them for waiting.</summary>
+internal sealed class Connections : IAsyncDisposable
+{
+    public Connections(PgmqOptions options)
+    {
+        options.Validate();
+        var parsed = ConnectionStrings.Parse(options.ConnectionString);
+        Where = ConnectionStrings.Where(parsed);
+        CommandTimeout = Seconds(options.CommandTimeout);
+        Publish = Pool(parsed, options, "publish", options.PublishConnections);
+        Receive = Pool(parsed, options, "receive", options.ReceiveConnections);
+        Listen = Pool(parsed, options, "listen", 0);
+    }
+
+    /// <summary>Host, port and database, for messages.</summary>
+    public string Where { get; }
+
+    public int CommandTimeout { get; }
+
+    public NpgsqlDataSource Publish { get; }
+
+    public NpgsqlDataSource Receive { get; }
+
+    /// <summary>Not pooled: each connection is new, and closed for good.</summary>
+    public NpgsqlDataSource Listen { get; }
+
+    /// <summary>Opens a connection; nothing has been asked of the server when it fails.</summary>
+    /// <exception cref="TransportException">None came free in time, or the server refuses or is away.</exception>
+    public async ValueTask<NpgsqlConnection> OpenAsync(NpgsqlDataSource source, string doing, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            throw Failed(e, doing);
+        }
+    }
+
+    /// <summary>Maps the error, and after a broken connection drops the idle ones, which are probably broken too.</summary>
+    public TransportException Failed(Exception error, string doing)
+    {
+        if (PgmqErrors.IsBroken(error))
+        {
+            Clear();
+        }
+
+        return PgmqErrors.Map(error, doing, Where);
+    }
+
+    public void Clear()
+    {
+        Publish.Clear();
+        Receive.Clear();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Publish.DisposeAsync().ConfigureAwait(false);
+        await Receive.DisposeAsync().ConfigureAwait(false);
+        await Listen.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private static NpgsqlDataSource Pool(NpgsqlConnectionStringBuilder parsed, PgmqOptions options, string role, int size)
+    {
+        var own = new NpgsqlConnectionStringBuilder(parsed.ConnectionString)
+        {
+            ApplicationName = $"{options.ApplicationName} {role}",
+            Timeout = Seconds(options.CheckoutTimeout),
+            CommandTimeout = Seconds(options.CommandTimeout),
+            Pooling = size > 0,
+            Multiplexing = false,
+            Enlist = false,
+            // Sessions of these pools keep no state, so there is nothing to reset.
+            NoResetOnClose = true,
+            MaxAutoPrepare = size > 0 ? 128 : 0,
+            PersistSecurityInfo = false,
+            IncludeErrorDetail = false,
+        };
+        if (size > 0)
+        {
+            own.MinPoolSize = 0;
+            own.MaxPoolSize = size;
+        }
+        else if (own.KeepAlive == 0)
+        {
+            // These two only wait, so nothing else would notice that the server is gone.
+            own.KeepAlive = 15;
+        }
+
+        var builder = new NpgsqlSlimDataSourceBuilder(own.ConnectionString);
+        builder.EnableArrays();
+        builder.EnableTransportSecurity();
+        builder.EnableIntegratedSecurity();
+        return builder.Build();
+    }
+
+    private static int Seconds(TimeSpan time) => (int)Math.Ceiling(time.TotalSeconds);
+}

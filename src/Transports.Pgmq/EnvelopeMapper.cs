@@ -1,0 +1,207 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Postrider.Core.Transport;
+
+namespace Postrider.Transports.Pgmq;
+
+/// <summary>Envelope → the columns <c>message</c> and <c>headers</c>. The way back is <see cref="EnvelopeReader"/>.</summary>
+/// <remarks>
+/// <para>A JSON body that jsonb keeps is the message itself (white space and the order of keys are not kept). Any other body travels
+/// byte by byte, as a JSON string of base64 with the header <see cref="BodyForm"/>.</para>
+/// <para>Metadata are headers under their CloudEvents or W3C names, or with <see cref="Prefix"/>. A user's header of such a name is kept
+/// apart under <see cref="UserPrefix"/>.</para>
+/// </remarks>
+internal static class EnvelopeMapper
+{
+    public const string SpecVersion = "ce-specversion";
+    public const string Id = "ce-id";
+    public const string Type = "ce-type";
+    public const string Source = "ce-source";
+    public const string Time = "ce-time";
+    public const string Key = "ce-subject";
+    public const string ContentType = "content-type";
+    public const string TraceParent = "traceparent";
+    public const string TraceState = "tracestate";
+    public const string Baggage = "baggage";
+
+    public const string Prefix = "x-postrider-";
+    public const string UserPrefix = Prefix + "user-";
+    public const string Topic = Prefix + "topic";
+    public const string CorrelationId = Prefix + "correlation-id";
+    public const string Attempt = Prefix + "attempt";
+
+    /// <summary>The part of <c>read_ct</c> that is accounted for: hand-outs that came to an outcome, or were handed back untouched.</summary>
+    public const string Reads = Prefix + "reads";
+    public const string BodyForm = Prefix + "body";
+    public const string Base64 = "base64";
+
+    public const string Reason = Prefix + "reason";
+    public const string Description = Prefix + "description";
+    public const string ExceptionType = Prefix + "exception-type";
+    public const string ExceptionMessage = Prefix + "exception-message";
+    public const string Stack = Prefix + "stack";
+    public const string Attempts = Prefix + "attempts";
+    public const string Redeliveries = Prefix + "redeliveries";
+    public const string DeadQueue = Prefix + "queue";
+    public const string DeadTopic = Prefix + "dead-topic";
+    public const string At = Prefix + "at";
+    public const string Host = Prefix + "host";
+
+    private const string Json = "application/json";
+    private static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
+
+    /// <summary>The columns of a message. Copies: nothing of the envelope is read afterwards.</summary>
+    /// <exception cref="ArgumentException">A string cannot be stored: it holds U+0000 or half a surrogate pair.</exception>
+    public static (byte[] Message, byte[] Headers) Write(Envelope envelope)
+    {
+        var plain = IsJson(envelope.ContentType) && JsonBody.IsKept(envelope.Body.Span);
+        using var buffer = new PooledBuffer(512);
+        using var json = new Utf8JsonWriter(buffer, Options);
+        json.WriteStartObject();
+        json.WriteString(SpecVersion, "1.0");
+        Text(json, Id, envelope.Id);
+        Text(json, Type, envelope.Type);
+        Text(json, Source, envelope.Source);
+        if (envelope.SentAt is { } time)
+        {
+            json.WriteString(Time, time);
+        }
+
+        Text(json, Key, envelope.Key);
+        Text(json, ContentType, envelope.ContentType);
+        Text(json, TraceParent, envelope.TraceParent);
+        Text(json, TraceState, envelope.TraceState);
+        Text(json, Baggage, envelope.Baggage);
+        Text(json, Topic, envelope.Topic);
+        Text(json, CorrelationId, envelope.CorrelationId);
+        if (envelope.Attempt != 1)
+        {
+            json.WriteNumber(Attempt, envelope.Attempt);
+        }
+
+        if (!plain)
+        {
+            json.WriteString(BodyForm, Base64);
+        }
+
+        foreach (var (name, value) in envelope.Headers)
+        {
+            Text(json, IsReserved(name) ? UserPrefix + name : name, value);
+        }
+
+        if (envelope.DeadLetter is { } info)
+        {
+            WriteInfo(json, info);
+        }
+
+        json.WriteEndObject();
+        json.Flush();
+        return (plain ? envelope.Body.ToArray() : Raw(envelope.Body.Span), buffer.Written.ToArray());
+    }
+
+    /// <summary>The headers that a dead letter gets in addition to its own.</summary>
+    public static byte[] WriteDeadLetter(Envelope envelope, DeadLetterInfo info)
+    {
+        using var buffer = new PooledBuffer(1024);
+        using var json = new Utf8JsonWriter(buffer, Options);
+        json.WriteStartObject();
+        // A foreign message has its id from its place in the queue that it leaves now.
+        json.WriteString(Id, Clean(envelope.Id));
+        WriteInfo(json, info);
+        json.WriteEndObject();
+        json.Flush();
+        return buffer.Written.ToArray();
+    }
+
+    private static void WriteInfo(Utf8JsonWriter json, DeadLetterInfo info)
+    {
+        json.WriteString(Reason, Code(info.Reason));
+        Words(json, Description, info.Description);
+        Words(json, ExceptionType, info.ExceptionType);
+        Words(json, ExceptionMessage, info.ExceptionMessage);
+        Words(json, Stack, info.StackTrace);
+        json.WriteNumber(Attempts, info.Attempts);
+        json.WriteNumber(Redeliveries, info.Redeliveries);
+        Words(json, DeadQueue, info.Queue);
+        Words(json, DeadTopic, info.Topic);
+        json.WriteString(At, info.At);
+        Words(json, Host, info.Host);
+    }
+
+    /// <summary>Whether the name is one of ours, so that a user's header of that name is kept apart.</summary>
+    public static bool IsReserved(string name) =>
+        name.StartsWith(Prefix, StringComparison.Ordinal)
+        || name is SpecVersion or Id or Type or Source or Time or Key or ContentType or TraceParent or TraceState or Baggage;
+
+    /// <summary>The name of a reason on the wire.</summary>
+    public static string Code(DeadLetterReason reason) => reason switch
+    {
+        DeadLetterReason.Rejected => "rejected",
+        DeadLetterReason.Malformed => "malformed",
+        DeadLetterReason.UnknownType => "unknown-type",
+        DeadLetterReason.NonRetryable => "non-retryable",
+        DeadLetterReason.Exhausted => "exhausted",
+        DeadLetterReason.Expired => "expired",
+        DeadLetterReason.RedeliveredTooOften => "redelivered-too-often",
+        _ => ((int)reason).ToString(CultureInfo.InvariantCulture),
+    };
+
+    /// <summary>Whether the media type is JSON: <c>application/json</c> or any with <c>+json</c>, whatever its parameters.</summary>
+    public static bool IsJson(string? contentType)
+    {
+        if (contentType is null or Json)
+        {
+            return contentType is not null;
+        }
+
+        var media = contentType.AsSpan();
+        var parameters = media.IndexOf(';');
+        media = (parameters < 0 ? media : media[..parameters]).Trim();
+        return media.Equals(Json, StringComparison.OrdinalIgnoreCase) || media.EndsWith("+json", StringComparison.OrdinalIgnoreCase);
+    }
+
+    private static byte[] Raw(ReadOnlySpan<byte> body)
+    {
+        var result = new byte[System.Buffers.Text.Base64.GetMaxEncodedToUtf8Length(body.Length) + 2];
+        System.Buffers.Text.Base64.EncodeToUtf8(body, result.AsSpan(1), out _, out _);
+        result[0] = result[^1] = (byte)'"';
+        return result;
+    }
+
+    private static void Text(Utf8JsonWriter json, string name, string? value)
+    {
+        if (value is null)
+        {
+            return;
+        }
+
+        if (value.Contains('\0') || name.Contains('\0'))
+        {
+            throw new ArgumentException($"The header '{name.Replace('\0', '?')}' holds U+0000, which PostgreSQL cannot store.");
+        }
+
+        json.WriteString(name, value);
+    }
+
+    /// <summary>Texts of exceptions are not the user's to correct: what cannot be stored is replaced.</summary>
+    private static void Words(Utf8JsonWriter json, string name, string? value)
+    {
+        if (value is not null)
+        {
+            json.WriteString(name, Clean(value));
+        }
+    }
+
+    private static string Clean(string value)
+    {
+        var clean = true;
+        foreach (var rune in value.EnumerateRunes())
+        {
+            clean &= rune.Value is not (0 or 0xFFFD);
+        }
+
+        return clean ? value : Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(value)).Replace('\0', '\uFFFD');
+    }
+}

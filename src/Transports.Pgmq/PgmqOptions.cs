@@ -1,0 +1,76 @@
+using System.Text;
+using Postrider.Transports.Pgmq;
+
+namespace Postrider;
+
+/// <summary>How to reach PostgreSQL and what to use of it.</summary>
+/// <remarks>
+/// <para>Durability is the server's: with <c>synchronous_commit</c> on (its default) a message that is reported as stored survives a
+/// power cut. Unlogged queues do not survive a crash of the server.</para>
+/// <para>Use a direct connection, or a pooler in session mode: notifications and waiting need sessions.</para>
+/// <para>A process opens at most <see cref="PublishConnections"/> + <see cref="ReceiveConnections"/> + 2 connections for each transport.</para>
+/// </remarks>
+public sealed record PgmqOptions
+{
+    /// <summary>
+    /// Where PostgreSQL is: <c>Host=…;Port=…;Database=…;Username=…;Password=…</c>, or <c>postgres://user:password@host:port/database</c>.
+    /// Never shown in messages or logs.
+    /// </summary>
+    public required string ConnectionString { get; init; }
+
+    /// <summary>The most connections that publish; as many batches of messages are under way at once.</summary>
+    public int PublishConnections { get; init; } = 2;
+
+    /// <summary>The most connections that take and settle messages, shared by all receivers of the transport.</summary>
+    public int ReceiveConnections { get; init; } = 8;
+
+    /// <summary>How long to wait for a connection, free or new, before it is a <see cref="TransportError.Timeout"/>. In whole seconds, rounded up.</summary>
+    public TimeSpan CheckoutTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long a statement may take. In whole seconds, rounded up.</summary>
+    public TimeSpan CommandTimeout { get; init; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>The name shown in <c>pg_stat_activity</c>; the role of the connection is added to it.</summary>
+    public string ApplicationName { get; init; } = "postrider";
+
+    /// <summary>
+    /// Whether the database is prepared at the first use: the <c>pgmq</c> extension or its equivalent, and the schema <c>postrider</c>.
+    /// If not, a database that is not prepared is a <see cref="TransportError.SchemaMismatch"/>.
+    /// </summary>
+    public bool CreateSchema { get; init; } = true;
+
+    /// <summary>Whether messages that are done move to PGMQ's archive table of the queue instead of being deleted. About twice the cost.</summary>
+    public bool Archive { get; init; }
+
+    /// <summary>Throws if an option makes no sense.</summary>
+    internal void Validate()
+    {
+        Require(PublishConnections is >= 1 and <= 100, nameof(PublishConnections), "between 1 and 100");
+        Require(ReceiveConnections is >= 1 and <= 1000, nameof(ReceiveConnections), "between 1 and 1000");
+        Require(CheckoutTimeout > TimeSpan.Zero && CheckoutTimeout <= TimeSpan.FromMinutes(5), nameof(CheckoutTimeout), "more than zero and at most five minutes");
+        Require(CommandTimeout > TimeSpan.Zero && CommandTimeout <= TimeSpan.FromHours(1), nameof(CommandTimeout), "more than zero and at most an hour");
+        Require(!string.IsNullOrWhiteSpace(ApplicationName) && ApplicationName.Length <= 50, nameof(ApplicationName), "a name of at most 50 characters");
+    }
+
+    private static void Require(bool condition, string option, string rule)
+    {
+        if (!condition)
+        {
+            throw new MessagingConfigurationException($"PgmqOptions.{option} must be {rule}.");
+        }
+    }
+
+    /// <summary>What <see cref="object.ToString"/> shows: everything but the password.</summary>
+    private bool PrintMembers(StringBuilder builder)
+    {
+        builder.Append("ConnectionString = ").Append(ConnectionStrings.Mask(ConnectionString))
+            .Append(", PublishConnections = ").Append(PublishConnections)
+            .Append(", ReceiveConnections = ").Append(ReceiveConnections)
+            .Append(", CheckoutTimeout = ").Append(CheckoutTimeout)
+            .Append(", CommandTimeout = ").Append(CommandTimeout)
+            .Append(", ApplicationName = ").Append(ApplicationName)
+            .Append(", CreateSchema = ").Append(CreateSchema)
+            .Append(", Archive = ").Append(Archive);
+        return true;
+    }
+}

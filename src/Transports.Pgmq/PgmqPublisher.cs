@@ -1,0 +1,241 @@
+using System.Threading.Channels;
+using Npgsql;
+using NpgsqlTypes;
+using Postrider.Core.Transport;
+
+namespace Postrider.Transports.Pgmq;
+
+/// <summary>
+/// Publishes by natural batching: what is waiting while a statement is under way goes into the next one. No timers, so a lone message
+/// is sent at once. The messages of one call keep their order; so do calls that wait for each other.
+/// </summary>
+internal sealed class PgmqPublisher : IAsyncDisposable
+{
+    private const int MaxItems = 200;
+    private const long MaxBytes = 4 * 1024 * 1024;
+    private const long MaxDelay = 100L * 366 * 24 * 3600 * 1_000_000;
+
+    private readonly Connections _connections;
+    private readonly SchemaMigration _schema;
+    private readonly Channel<PublishCall> _calls = Channel.CreateUnbounded<PublishCall>();
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Task[] _loops;
+
+    public PgmqPublisher(Connections connections, SchemaMigration schema, int loops)
+    {
+        (_connections, _schema) = (connections, schema);
+        _loops = new Task[loops];
+        for (var i = 0; i < loops; i++)
+        {
+            _loops[i] = Task.Run(LoopAsync);
+        }
+    }
+
+    public async ValueTask PublishAsync(ReadOnlyMemory<OutgoingMessage> batch, Memory<PublishResult> results, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(results.Length, batch.Length);
+        var items = new PublishItem[batch.Length];
+        var count = 0;
+        for (var i = 0; i < batch.Length; i++)
+        {
+            if (Refuse(batch.Span[i], i, out items[count]) is { } error)
+            {
+                results.Span[i] = new(PublishStatus.Rejected, error);
+            }
+            else
+            {
+                results.Span[i] = new(PublishStatus.Unknown, PublishCall.Pending);
+                count++;
+            }
+        }
+
+        if (count == 0)
+        {
+            return;
+        }
+
+        var call = new PublishCall(items, count, results);
+        if (cancellationToken.IsCancellationRequested)
+        {
+            call.Abandon(new OperationCanceledException(cancellationToken));
+        }
+        else if (!_calls.Writer.TryWrite(call))
+        {
+            call.Abandon(PgmqErrors.Map(new ObjectDisposedException(nameof(PgmqTransport)), "publish", _connections.Where));
+        }
+
+        await using var registration = cancellationToken.UnsafeRegister(
+            static (state, token) => ((PublishCall)state!).Abandon(new OperationCanceledException(token)), call).ConfigureAwait(false);
+        await call.Done.ConfigureAwait(false);
+    }
+
+    /// <summary>What is waiting is still sent for a while; then it ends as not sent, or unknown.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        _calls.Writer.TryComplete();
+        _stop.CancelAfter(TimeSpan.FromSeconds(2));
+        await Task.WhenAll(_loops).ConfigureAwait(false);
+        _stop.Dispose();
+    }
+
+    /// <summary>Rounded up, since a message must never be early; at most a century.</summary>
+    public static long Microseconds(TimeSpan delay) =>
+        delay <= TimeSpan.Zero ? 0 : Math.Min(MaxDelay, (delay.Ticks / TimeSpan.TicksPerMicrosecond) + 1);
+
+    private static Exception? Refuse(in OutgoingMessage message, int index, out PublishItem item)
+    {
+        item = default;
+        var isTopic = message.Destination.Kind == DestinationKind.Topic;
+        var why = isTopic ? Names.WhyIllegalTopic(message.Destination.Name) : Names.WhyIllegalQueue(message.Destination.Name);
+        if (why is not null)
+        {
+            return new MessagingConfigurationException(why);
+        }
+
+        try
+        {
+            var (body, headers) = EnvelopeMapper.Write(message.Envelope);
+            item = new(isTopic, message.Destination.Name, body, headers, Microseconds(message.Delay), index);
+            return null;
+        }
+        catch (Exception e)
+        {
+            return new TransportException($"The message '{message.Envelope.Id.Replace('\0', '?')}' cannot be stored: {e.Message}", TransportError.Other, e);
+        }
+    }
+
+    private async Task LoopAsync()
+    {
+        var reader = _calls.Reader;
+        var taken = new List<(PublishCall Call, PublishItem Item)>(MaxItems);
+        PublishCall? current = null;
+        while (true)
+        {
+            if (current is not { HasMore: true } && !reader.TryRead(out current))
+            {
+                if (!await reader.WaitToReadAsync().ConfigureAwait(false))
+                {
+                    return;
+                }
+
+                continue;
+            }
+
+            long bytes = 0;
+            do
+            {
+                // The first item is taken however large it is.
+                while (taken.Count < MaxItems && current.TryTake(taken.Count == 0 ? long.MaxValue : MaxBytes - bytes, out var item))
+                {
+                    bytes += item.Size;
+                    taken.Add((current, item));
+                }
+            }
+            while (!current.HasMore && taken.Count < MaxItems && reader.TryRead(out current));
+
+            if (taken.Count > 0)
+            {
+                await FlushAsync(taken).ConfigureAwait(false);
+                taken.Clear();
+            }
+        }
+    }
+
+    private async Task FlushAsync(List<(PublishCall Call, PublishItem Item)> taken)
+    {
+        NpgsqlConnection connection;
+        try
+        {
+            await _schema.EnsureAsync(_stop.Token).ConfigureAwait(false);
+            connection = await _connections.OpenAsync(_connections.Publish, "publish", _stop.Token).ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            Finish(taken, 0, taken.Count, PublishStatus.NotSent, PgmqErrors.Map(e, "publish", _connections.Where));
+            return;
+        }
+
+        await using (connection.ConfigureAwait(false))
+        {
+            await StoreAsync(connection, taken, 0, taken.Count).ConfigureAwait(false);
+        }
+    }
+
+    private async Task StoreAsync(NpgsqlConnection connection, List<(PublishCall Call, PublishItem Item)> taken, int from, int count)
+    {
+        try
+        {
+            var copies = await ExecuteAsync(connection, taken, from, count).ConfigureAwait(false);
+            for (var i = 0; i < count; i++)
+            {
+                var (call, item) = taken[from + i];
+                call.Finish(item, copies[i] > 0 ? new(PublishStatus.Stored) : Unroutable(item));
+            }
+        }
+        catch (PostgresException e) when (!PgmqErrors.IsBroken(e))
+        {
+            // The server has answered that it did not do it, so nothing of the statement is stored.
+            if (PgmqErrors.LacksSchema(e))
+            {
+                _schema.Forget();
+            }
+
+            if (!PgmqErrors.ConcernsData(e) && e.SqlState != PostgresErrorCodes.UndefinedTable)
+            {
+                Finish(taken, from, count, PublishStatus.NotSent, _connections.Failed(e, "publish"));
+            }
+            else if (count == 1)
+            {
+                Finish(taken, from, 1, PgmqErrors.ConcernsData(e) ? PublishStatus.Rejected : PublishStatus.NotSent, _connections.Failed(e, "publish"));
+            }
+            else
+            {
+                // Halving finds the bad one in a few statements and keeps the order of the others.
+                await StoreAsync(connection, taken, from, count / 2).ConfigureAwait(false);
+                await StoreAsync(connection, taken, from + (count / 2), count - (count / 2)).ConfigureAwait(false);
+            }
+        }
+        catch (Exception e)
+        {
+            // Broken while it was under way, unless the connection was gone before.
+            var status = e is InvalidOperationException and not ObjectDisposedException ? PublishStatus.NotSent : PublishStatus.Unknown;
+            Finish(taken, from, count, status, _connections.Failed(e, "publish"));
+        }
+    }
+
+    private static async Task<int[]> ExecuteAsync(NpgsqlConnection connection, List<(PublishCall Call, PublishItem Item)> taken, int from, int count)
+    {
+        var (topics, names, messages, headers, delays) =
+            (new bool[count], new string[count], new byte[count][], new byte[count][], new long[count]);
+        for (var i = 0; i < count; i++)
+        {
+            var item = taken[from + i].Item;
+            (topics[i], names[i], messages[i], headers[i], delays[i]) = (item.IsTopic, item.Name, item.Message, item.Headers, item.Delay);
+        }
+
+        var command = new NpgsqlCommand(Sql.Publish, connection);
+        await using (command.ConfigureAwait(false))
+        {
+            command.Parameters.Add(new NpgsqlParameter<bool[]> { TypedValue = topics, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Boolean });
+            command.Parameters.Add(new NpgsqlParameter<string[]> { TypedValue = names, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text });
+            command.Parameters.Add(new NpgsqlParameter<byte[][]> { TypedValue = messages, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Jsonb });
+            command.Parameters.Add(new NpgsqlParameter<byte[][]> { TypedValue = headers, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Jsonb });
+            command.Parameters.Add(new NpgsqlParameter<long[]> { TypedValue = delays, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Bigint });
+            return (int[])(await command.ExecuteScalarAsync(CancellationToken.None).ConfigureAwait(false))!;
+        }
+    }
+
+    private PublishResult Unroutable(in PublishItem item) => new(PublishStatus.Unroutable, new TransportException(
+        item.IsTopic
+            ? $"No queue on PostgreSQL at {_connections.Where} is bound to the topic '{item.Name}'."
+            : $"There is no queue '{item.Name}' on PostgreSQL at {_connections.Where}. Declare it, or start its consumer first.",
+        TransportError.QueueNotFound));
+
+    private static void Finish(List<(PublishCall Call, PublishItem Item)> taken, int from, int count, PublishStatus status, Exception error)
+    {
+        for (var i = from; i < from + count; i++)
+        {
+            taken[i].Call.Finish(taken[i].Item, new(status, error));
+        }
+    }
+}

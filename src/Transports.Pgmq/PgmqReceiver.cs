@@ -1,0 +1,243 @@
+using Npgsql;
+using NpgsqlTypes;
+using Postrider.Core.Transport;
+
+namespace Postrider.Transports.Pgmq;
+
+/// <summary>Claims from one queue's table, and waits cleverly when it is empty. How deliveries are settled is in <see cref="PgmqSettler"/>.</summary>
+internal sealed class PgmqReceiver : IReceiver, ILeaseRenewal
+{
+    private static readonly TimeSpan ShortestPoll = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan LongestPoll = TimeSpan.FromSeconds(1);
+
+    /// <summary>So many full claims in a row are a backlog.</summary>
+    private const int FullClaimsOfBacklog = 4;
+
+    private readonly Connections _connections;
+    private readonly PgmqListener _listener;
+    private readonly PgmqSettler _settler;
+    private readonly EnvelopeReader _reader;
+    private readonly WakeUp _wakeUp;
+    private readonly SemaphoreSlim _one = new(1, 1);
+    private readonly string _queue;
+    private readonly string _claim;
+    private readonly string _nextDue;
+    private readonly string _doing;
+    private readonly long _lease;
+    private volatile bool _stopped;
+    private int _disposed;
+    private int _fullClaims;
+    private TimeSpan _poll = ShortestPoll;
+
+    public PgmqReceiver(Connections connections, PgmqListener listener, ReceiverOptions options, string table, bool archive)
+    {
+        (_connections, _listener, _queue) = (connections, listener, options.Queue);
+        _lease = options.Lease.Ticks / 10;
+        _claim = Sql.Claim(table);
+        _nextDue = Sql.NextDue(table);
+        _doing = $"receive from '{options.Queue}'";
+        _reader = new(table);
+        _settler = new(connections, options.Queue, table, _lease, archive);
+        _wakeUp = listener.Register(table);
+    }
+
+    public async ValueTask<IReadOnlyList<Delivery>> ReceiveAsync(int max, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
+        await _one.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            var idle = false;
+            while (!_stopped)
+            {
+                var (claimed, due) = await ClaimAsync(max, idle, cancellationToken).ConfigureAwait(false);
+                if (claimed.Count > 0)
+                {
+                    if (_stopped)
+                    {
+                        await ReleaseAsync(claimed).ConfigureAwait(false);
+                        break;
+                    }
+
+                    await NoteAsync(claimed.Count == max).ConfigureAwait(false);
+                    return claimed;
+                }
+
+                idle = true;
+                _fullClaims = 0;
+                if (!_listener.IsAnnounced(_wakeUp) && await _listener.AnnounceAsync(_wakeUp).ConfigureAwait(false))
+                {
+                    // What was stored before publishers knew of us is found by looking once more.
+                    continue;
+                }
+
+                var wait = _poll * (0.9 + (Random.Shared.NextDouble() * 0.2));
+                await _wakeUp.WaitAsync(due < wait ? due : wait, cancellationToken).ConfigureAwait(false);
+                _poll = _poll * 2 > LongestPoll ? LongestPoll : _poll * 2;
+            }
+
+            return [];
+        }
+        finally
+        {
+            _one.Release();
+        }
+    }
+
+    public async ValueTask SettleAsync(ReadOnlyMemory<Settlement> batch, Memory<SettleResult> results, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(results.Length, batch.Length);
+        foreach (ref readonly var settlement in batch.Span)
+        {
+            _ = Own(settlement.Delivery);
+        }
+
+        if (await _settler.SettleAsync(batch, results, cancellationToken).ConfigureAwait(false))
+        {
+            // Something went back into the queue; if it is due before the next poll, it is for us to know.
+            _wakeUp.Set();
+        }
+    }
+
+    public ValueTask RenewAsync(ReadOnlyMemory<Delivery> deliveries, Memory<SettleResult> results, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(results.Length, deliveries.Length);
+        foreach (var delivery in deliveries.Span)
+        {
+            _ = Own(delivery);
+        }
+
+        return _settler.RenewAsync(deliveries, results, cancellationToken);
+    }
+
+    public async ValueTask StopAsync(CancellationToken cancellationToken)
+    {
+        _stopped = true;
+        if (Volatile.Read(ref _disposed) != 0)
+        {
+            return;
+        }
+
+        _wakeUp.Set();
+        await _one.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await _listener.EndWaitAsync(_wakeUp).ConfigureAwait(false);
+        }
+        finally
+        {
+            _one.Release();
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _stopped = true;
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+        {
+            return;
+        }
+
+        _wakeUp.Set();
+        await _one.WaitAsync().ConfigureAwait(false);
+        try
+        {
+            await _listener.UnregisterAsync(_wakeUp).ConfigureAwait(false);
+        }
+        finally
+        {
+            _one.Release();
+        }
+    }
+
+    private PgmqDelivery Own(Delivery delivery) => delivery is PgmqDelivery own && ReferenceEquals(own.Owner, this)
+        ? own
+        : throw new ArgumentException($"The delivery does not come from this receiver of '{_queue}'.");
+
+    private async ValueTask NoteAsync(bool full)
+    {
+        _poll = ShortestPoll;
+        _fullClaims = full ? _fullClaims + 1 : 0;
+        if (_fullClaims == FullClaimsOfBacklog)
+        {
+            await _listener.EndWaitAsync(_wakeUp).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>
+    /// The caller's token ends the wait for a connection, and never a statement: a claim that was cancelled may be committed,
+    /// its rows leased to nobody. In place of it there is the command's time-out.
+    /// </summary>
+    private async ValueTask<(List<Delivery> Claimed, TimeSpan Due)> ClaimAsync(int max, bool idle, CancellationToken cancellationToken)
+    {
+        var connection = await _connections.OpenAsync(_connections.Receive, _doing, cancellationToken).ConfigureAwait(false);
+        await using (connection.ConfigureAwait(false))
+        {
+            try
+            {
+                var batch = new NpgsqlBatch(connection);
+                await using (batch.ConfigureAwait(false))
+                {
+                    var claim = new NpgsqlBatchCommand(_claim);
+                    claim.Parameters.Add(new NpgsqlParameter<int> { TypedValue = max, NpgsqlDbType = NpgsqlDbType.Integer });
+                    claim.Parameters.Add(new NpgsqlParameter<long> { TypedValue = _lease, NpgsqlDbType = NpgsqlDbType.Bigint });
+                    batch.BatchCommands.Add(claim);
+                    if (idle)
+                    {
+                        batch.BatchCommands.Add(new NpgsqlBatchCommand(_nextDue));
+                    }
+
+                    return await ReadAsync(batch, idle).ConfigureAwait(false);
+                }
+            }
+            catch (Exception e)
+            {
+                throw _connections.Failed(e, _doing);
+            }
+        }
+    }
+
+    private async ValueTask<(List<Delivery> Claimed, TimeSpan Due)> ReadAsync(NpgsqlBatch batch, bool idle)
+    {
+        var claimed = new List<Delivery>();
+        var due = TimeSpan.MaxValue;
+        var reader = await batch.ExecuteReaderAsync(CancellationToken.None).ConfigureAwait(false);
+        await using (reader.ConfigureAwait(false))
+        {
+            while (await reader.ReadAsync(CancellationToken.None).ConfigureAwait(false))
+            {
+                claimed.Add(ReadDelivery(reader));
+            }
+
+            if (idle && await reader.NextResultAsync(CancellationToken.None).ConfigureAwait(false)
+                && await reader.ReadAsync(CancellationToken.None).ConfigureAwait(false))
+            {
+                // A millisecond more, so that it is due when we look.
+                due = TimeSpan.FromMicroseconds(Math.Max(0, reader.GetInt64(0)) + 1000);
+            }
+        }
+
+        claimed.Sort(static (a, b) => ((PgmqDelivery)a).RowId.CompareTo(((PgmqDelivery)b).RowId));
+        return (claimed, due);
+    }
+
+    private PgmqDelivery ReadDelivery(NpgsqlDataReader row)
+    {
+        var (id, reads) = (row.GetInt64(0), row.GetInt32(1));
+        var message = row.IsDBNull(2) ? null : row.GetFieldValue<byte[]>(2);
+        var headers = row.IsDBNull(3) ? null : row.GetFieldValue<byte[]>(3);
+        var envelope = _reader.Read(id, message, headers, out var counted, out var defect);
+        return new PgmqDelivery(this, _queue, envelope, id, reads, counted) { Defect = defect };
+    }
+
+    private async ValueTask ReleaseAsync(List<Delivery> claimed)
+    {
+        var batch = new Settlement[claimed.Count];
+        for (var i = 0; i < batch.Length; i++)
+        {
+            batch[i] = Settlement.Release(claimed[i]);
+        }
+
+        await _settler.SettleAsync(batch, new SettleResult[batch.Length], CancellationToken.None).ConfigureAwait(false);
+    }
+}

@@ -1,0 +1,90 @@
+using Npgsql;
+using NpgsqlTypes;
+using Postrider.Core.Transport;
+
+namespace Postrider.Transports.Pgmq;
+
+/// <summary>Makes queues and bindings exist, in one statement.</summary>
+internal sealed class PgmqTopology(Connections connections, SchemaMigration schema)
+{
+    private const int Attempts = 5;
+
+    public async ValueTask DeclareAsync(Topology topology, CancellationToken cancellationToken)
+    {
+        var names = new List<string>(topology.Queues.Count * 2);
+        var tables = new List<string>(topology.Queues.Count * 2);
+        foreach (var queue in topology.Queues)
+        {
+            Add(queue);
+            Add(Names.DeadLetterQueue(queue));
+        }
+
+        for (var attempt = 1; ; attempt++)
+        {
+            await schema.EnsureAsync(cancellationToken).ConfigureAwait(false);
+            var connection = await connections.OpenAsync(connections.Receive, "declare queues", cancellationToken).ConfigureAwait(false);
+            await using (connection.ConfigureAwait(false))
+            {
+                try
+                {
+                    await ExecuteAsync(connection, names, tables, topology.Bindings, cancellationToken).ConfigureAwait(false);
+                    return;
+                }
+                catch (PostgresException e) when (attempt < Attempts && (PgmqErrors.LacksSchema(e)
+                    || e.SqlState is PostgresErrorCodes.UniqueViolation or PostgresErrorCodes.DuplicateTable or PostgresErrorCodes.DuplicateObject))
+                {
+                    // The schema has vanished, or another client made the same queue at the same time, which old PGMQ does not guard.
+                    if (PgmqErrors.LacksSchema(e))
+                    {
+                        schema.Forget();
+                    }
+                }
+                catch (Exception e) when (e is not OperationCanceledException)
+                {
+                    throw connections.Failed(e, "declare queues");
+                }
+            }
+        }
+
+        void Add(string queue)
+        {
+            var table = TableName.Of(queue);
+            if (tables.IndexOf(table) is >= 0 and var other && names[other] != queue)
+            {
+                throw new TransportException(
+                    $"The queues '{names[other]}' and '{queue}' would share the table pgmq.q_{table}: in PGMQ dots and dashes become underscores. Rename one.",
+                    TransportError.TopologyMismatch);
+            }
+
+            names.Add(queue);
+            tables.Add(table);
+        }
+    }
+
+    private static async Task ExecuteAsync(
+        NpgsqlConnection connection, List<string> names, List<string> tables, IReadOnlyList<Binding> bindings, CancellationToken cancellationToken)
+    {
+        var (patterns, queues) = (new string[bindings.Count], new string[bindings.Count]);
+        var (expressions, prefixes) = (new string?[bindings.Count], new string?[bindings.Count]);
+        for (var i = 0; i < bindings.Count; i++)
+        {
+            (patterns[i], queues[i]) = (bindings[i].Pattern, bindings[i].Queue);
+            (expressions[i], prefixes[i]) = TableName.Match(bindings[i].Pattern);
+        }
+
+        var command = new NpgsqlCommand(Sql.Declare, connection) { CommandTimeout = 120 };
+        await using (command.ConfigureAwait(false))
+        {
+            command.Parameters.Add(Texts([.. names]));
+            command.Parameters.Add(Texts([.. tables]));
+            command.Parameters.Add(Texts(patterns));
+            command.Parameters.Add(Texts(queues));
+            command.Parameters.Add(Texts(expressions));
+            command.Parameters.Add(Texts(prefixes));
+            await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private static NpgsqlParameter<string?[]> Texts(string?[] values) =>
+        new() { TypedValue = values, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text };
+}

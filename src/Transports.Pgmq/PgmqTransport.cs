@@ -1,0 +1,117 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Npgsql;
+using Postrider.Core.Transport;
+
+namespace Postrider.Transports.Pgmq;
+
+/// <summary>PGMQ queues in PostgreSQL: with the extension, or with an equivalent schema that is installed at the first use.</summary>
+/// <remarks>
+/// <para>Thread-safe. Connects at the first use. Dispose of it once, after its receivers.</para>
+/// <para>A queue <c>a.b-c</c> is the PGMQ queue <c>a_b_c</c>. JSON bodies are plain jsonb, metadata are in the column <c>headers</c>,
+/// so any PGMQ client can read and write them. White space and the order of keys in JSON bodies are not kept.</para>
+/// </remarks>
+public sealed class PgmqTransport : ITransport
+{
+    private readonly PgmqOptions _options;
+    private readonly Connections _connections;
+    private readonly SchemaMigration _schema;
+    private readonly PgmqTopology _topology;
+    private readonly PgmqPublisher _publisher;
+    private readonly PgmqListener _listener;
+    private int _disposed;
+
+    /// <summary>Checks the options; nothing is connected yet.</summary>
+    /// <param name="options">Where PostgreSQL is and what to use of it.</param>
+    /// <param name="loggers">Where to log, or null for nowhere.</param>
+    /// <exception cref="MessagingConfigurationException">An option is wrong, or the connection string cannot be read.</exception>
+    public PgmqTransport(PgmqOptions options, ILoggerFactory? loggers = null)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        var log = (loggers ?? NullLoggerFactory.Instance).CreateLogger("Postrider.Transports.Pgmq");
+        _options = options;
+        _connections = new(options);
+        _schema = new(_connections, options.CreateSchema, log);
+        _topology = new(_connections, _schema);
+        _publisher = new(_connections, _schema, options.PublishConnections);
+        _listener = new(_connections, log);
+    }
+
+    /// <inheritdoc/>
+    public TransportCapabilities Capabilities { get; } = new()
+    {
+        System = "pgmq",
+        Durability = Capability.Native,
+        DelayedPublish = Capability.Native,
+        LeaseRenewal = Capability.Native,
+        Fencing = Capability.Native,
+        UncountedRelease = Capability.Native,
+        ConfirmedSettlement = Capability.Native,
+        DuplicateDetection = Capability.Unsupported("PGMQ does not know messages by their ids. Use the inbox where duplicates matter."),
+    };
+
+    /// <inheritdoc/>
+    public ValueTask DeclareAsync(Topology topology, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(topology);
+        ThrowIfDisposed();
+        return _topology.DeclareAsync(topology, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask PublishAsync(ReadOnlyMemory<OutgoingMessage> batch, Memory<PublishResult> results, CancellationToken cancellationToken) =>
+        _publisher.PublishAsync(batch, results, cancellationToken);
+
+    /// <inheritdoc/>
+    public async ValueTask<IReceiver> OpenReceiverAsync(ReceiverOptions options, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.Prefetch, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.Lease, TimeSpan.FromMilliseconds(1));
+        ThrowIfDisposed();
+        var doing = $"receive from '{options.Queue}'";
+        _ = TableName.Of(options.Queue);
+        await _schema.EnsureAsync(cancellationToken).ConfigureAwait(false);
+        var connection = await _connections.OpenAsync(_connections.Receive, doing, cancellationToken).ConfigureAwait(false);
+        await using (connection.ConfigureAwait(false))
+        {
+            try
+            {
+                var command = new NpgsqlCommand(Sql.TableOf, connection);
+                await using (command.ConfigureAwait(false))
+                {
+                    command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = options.Queue });
+                    return await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is string table
+                        ? new PgmqReceiver(_connections, _listener, options, table, _options.Archive)
+                        : throw new TransportException(
+                            $"There is no queue '{options.Queue}' on PostgreSQL at {_connections.Where}. Declare it first.", TransportError.QueueNotFound);
+                }
+            }
+            catch (Exception e) when (e is not (TransportException or OperationCanceledException))
+            {
+                if (PgmqErrors.LacksSchema(e))
+                {
+                    _schema.Forget();
+                }
+
+                throw _connections.Failed(e, doing);
+            }
+        }
+    }
+
+    /// <summary>Sends what is waiting to be published, for a short while, and closes all connections. Idempotent.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+        {
+            return;
+        }
+
+        await _publisher.DisposeAsync().ConfigureAwait(false);
+        await _listener.DisposeAsync().ConfigureAwait(false);
+        await _connections.DisposeAsync().ConfigureAwait(false);
+        _schema.Dispose();
+    }
+
+    private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
+}

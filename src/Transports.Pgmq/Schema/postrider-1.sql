@@ -1,0 +1,111 @@
+-- What PGMQ itself does not have: the names of queues, the bindings of topics, and publishing to both in one statement.
+-- Runs once, inside the migration's transaction.
+
+-- PGMQ allows fewer characters in a name than other brokers, so a queue's name and its table's name differ ('a.b' is in 'a_b').
+-- The unique constraint refuses a second queue that would share the table.
+create table postrider.queues (
+    name text primary key,
+    table_name text not null constraint queues_share_no_table unique,
+    declared_at timestamptz not null default now()
+);
+
+create table postrider.bindings (
+    pattern text not null,
+    queue text not null references postrider.queues on delete cascade,
+    expression text,                     -- of a pattern with wildcards: matches '.' || topic
+    prefix text,                         -- and what that begins with in any case: spares most of the matching
+    primary key (pattern, queue)
+);
+create index bindings_wildcards on postrider.bindings (prefix) where expression is not null;
+
+-- Makes queues and bindings exist. Adds only. Raises PR001 if two queues would share a table.
+create function postrider.declare(
+    names text[], tables text[], patterns text[], queues text[], expressions text[], prefixes text[])
+returns void language plpgsql as $fn$
+declare
+    added record;
+begin
+    perform pg_advisory_xact_lock(1886352242, 2);
+    for added in select n.name, n.table_name from unnest(names, tables) as n (name, table_name) order by n.table_name loop
+        insert into postrider.queues as q (name, table_name) values (added.name, added.table_name) on conflict do nothing;
+        if not exists (select from postrider.queues q where q.name = added.name and q.table_name = added.table_name) then
+            raise exception 'The queues ''%'' and ''%'' would share the table pgmq.q_%: in PGMQ dots and dashes become underscores. Rename one.',
+                added.name, (select q.name from postrider.queues q where q.table_name = added.table_name), added.table_name
+                using errcode = 'PR001';
+        end if;
+        -- A queue that another client made is taken as it is.
+        if to_regclass(format('pgmq.%I', 'q_' || added.table_name)) is null
+            or to_regclass(format('pgmq.%I', 'a_' || added.table_name)) is null then
+            perform pgmq.create(added.table_name);
+        end if;
+    end loop;
+    insert into postrider.bindings (pattern, queue, expression, prefix)
+    select b.pattern, b.queue, b.expression, b.prefix
+      from unnest(patterns, queues, expressions, prefixes) as b (pattern, queue, expression, prefix)
+     order by b.pattern, b.queue
+        on conflict do nothing;
+end $fn$;
+
+-- The table of a queue, or null if there is none. Of a queue that only another client made: the table that it would have.
+create function postrider.table_of(queue text) returns text language sql stable as $fn$
+    select t.table_name
+      from (select coalesce(
+                (select q.table_name from postrider.queues q where q.name = queue),
+                (select m.table_name from (select translate(queue, '.-', '__') as table_name) m
+                  where not exists (select from postrider.queues q where q.table_name = m.table_name))) as table_name) t
+     where to_regclass(format('pgmq.%I', 'q_' || t.table_name)) is not null
+$fn$;
+
+-- Publishes a batch in its order and returns the number of copies stored per item; 0 is unroutable.
+-- One insert for each target table, however many messages go there.
+create function postrider.publish(topics boolean[], names text[], bodies jsonb[], headers jsonb[], delays bigint[])
+returns integer[] language plpgsql as $fn$
+declare
+    copies integer[] := array_fill(0, array[cardinality(names)]);
+    target record;
+begin
+    for target in
+        with destinations as (
+            select i.topic, i.name, array_agg(i.place order by i.place) as places
+              from unnest(topics, names) with ordinality as i (topic, name, place)
+             group by i.topic, i.name
+        ), routes as (
+            select postrider.table_of(d.name) as table_name, d.places from destinations d where not d.topic
+            union all
+            select q.table_name, d.places
+              from destinations d
+             cross join lateral (
+                    select b.queue from postrider.bindings b where b.pattern = d.name and b.expression is null
+                    union
+                    select b.queue from postrider.bindings b
+                     where b.expression is not null and starts_with('.' || d.name, b.prefix) and '.' || d.name ~ b.expression) b
+              join postrider.queues q on q.name = b.queue
+             where d.topic and to_regclass(format('pgmq.%I', 'q_' || q.table_name)) is not null
+        )
+        select r.table_name, array_agg(p.place order by p.place) as places
+          from routes r, unnest(r.places) as p (place)
+         where r.table_name is not null
+         group by r.table_name
+         order by r.table_name
+    loop
+        -- Each row gets a time of its own, so that the order of handing out is the order of the batch.
+        execute format(
+            'insert into pgmq.%I (vt, message, headers)
+             select clock_timestamp() + i.delay * interval ''1 microsecond'', i.body, i.headers
+               from unnest($1, $2, $3) with ordinality as i (body, headers, delay, place)
+              where i.place = any ($4)
+              order by i.place', 'q_' || target.table_name)
+            using bodies, headers, delays, target.places;
+
+        for i in 1 .. cardinality(target.places) loop
+            copies[target.places[i]] := copies[target.places[i]] + 1;
+        end loop;
+
+        -- Receivers that wait hold this lock shared, and take it before they look a last time. So either they see these rows,
+        -- or they are seen here. Held to the commit. (Another publisher that holds it costs a needless notification.)
+        if not pg_try_advisory_xact_lock(1886352243, hashtext(target.table_name)) then
+            perform pg_notify('postrider', target.table_name);
+        end if;
+    end loop;
+    return copies;
+end $fn$;

@@ -1,0 +1,137 @@
+namespace Postrider.Transports.Pgmq;
+
+/// <summary>The statements. Table names come only from <see cref="TableName"/> and hold <c>a-z 0-9 _</c>.</summary>
+internal static class Sql
+{
+    /// <summary>The class of all advisory locks of the schema: "pos2" as a number. Also in the scripts.</summary>
+    private const string SchemaLockClass = "1886352242";
+
+    /// <summary>The class of the locks that receivers hold while they wait. Also in <c>postrider.publish</c>.</summary>
+    private const string WaitLockClass = "1886352243";
+
+    /// <summary>Waits for other migrations to end; held to the end of the transaction.</summary>
+    public const string LockSchema = $"select pg_advisory_xact_lock({SchemaLockClass}, 1)";
+
+    public const string SchemaState =
+        """
+        select to_regclass('postrider.components') is not null,
+               (select extversion from pg_extension where extname = 'pgmq'),
+               to_regclass('pgmq.meta') is not null,
+               to_regprocedure('pgmq.send(text,jsonb,jsonb,timestamp with time zone)') is not null
+        """;
+
+    public const string SchemaVersion = "select version from postrider.components where name = 'pgmq'";
+
+    /// <summary>The newest version of the extension that the server could install.</summary>
+    public const string AvailableExtension = "select default_version from pg_available_extensions where name = 'pgmq'";
+
+    public const string CreateExtension = "create extension pgmq";
+
+    public const string CreateComponents =
+        """
+        create schema if not exists postrider;
+        create table if not exists postrider.components (
+            name text primary key,
+            version integer not null,
+            installed_at timestamptz not null default now());
+        """;
+
+    public const string SetVersion =
+        """
+        insert into postrider.components as c (name, version) values ('pgmq', $1)
+        on conflict (name) do update set version = excluded.version, installed_at = now()
+        """;
+
+    public const string Declare = "select postrider.declare($1, $2, $3, $4, $5, $6)";
+
+    public const string TableOf = "select postrider.table_of($1)";
+
+    public const string Publish = "select postrider.publish($1, $2, $3, $4, $5)";
+
+    public const string Listen = "listen postrider";
+
+    public const string Wait = $"select pg_try_advisory_lock_shared({WaitLockClass}, hashtext($1))";
+
+    public const string EndWait = $"select pg_advisory_unlock_shared({WaitLockClass}, hashtext($1))";
+
+    /// <summary>
+    /// $1 how many, $2 the lease in microseconds. <c>now()</c> and not <c>clock_timestamp()</c> in the condition, so that the index is used:
+    /// rows that are delayed or leased cost nothing.
+    /// </summary>
+    public static string Claim(string table) =>
+        $"""
+        with due as materialized (
+            select msg_id from pgmq.q_{table} where vt <= now() order by vt limit $1 for update skip locked)
+        update pgmq.q_{table} q
+           set vt = clock_timestamp() + $2 * interval '1 microsecond', read_ct = q.read_ct + 1
+          from due where q.msg_id = due.msg_id
+        returning q.msg_id, q.read_ct, q.message::text, q.headers::text
+        """;
+
+    /// <summary>Microseconds until the next row is due, of those that are not due yet; null if there is none.</summary>
+    public static string NextDue(string table) =>
+        $"""
+        select (extract(epoch from vt - clock_timestamp()) * 1000000)::bigint
+          from pgmq.q_{table} where vt > now() order by vt limit 1
+        """;
+
+    /// <summary>$1 ids, $2 read counts. A row that another has read since does not match.</summary>
+    public static string Ack(string table) =>
+        $"""
+        delete from pgmq.q_{table} q
+         using unnest($1, $2) with ordinality as s (id, reads, place)
+         where q.msg_id = s.id and q.read_ct = s.reads
+        returning s.place
+        """;
+
+    /// <summary>As <see cref="Ack"/>, into PGMQ's archive.</summary>
+    public static string Archive(string table) =>
+        $"""
+        with gone as (
+            delete from pgmq.q_{table} q
+             using unnest($1, $2) with ordinality as s (id, reads, place)
+             where q.msg_id = s.id and q.read_ct = s.reads
+            returning s.place, q.msg_id, q.read_ct, q.enqueued_at, q.vt, q.message, q.headers),
+        kept as (
+            insert into pgmq.a_{table} (msg_id, read_ct, enqueued_at, vt, message, headers)
+            select msg_id, read_ct, enqueued_at, vt, message, headers from gone)
+        select place from gone
+        """;
+
+    /// <summary>$1 ids, $2 read counts, $3 delays in microseconds, $4 attempts, $5 reads already accounted for.</summary>
+    public static string GiveBack(string table) =>
+        $"""
+        update pgmq.q_{table} q
+           set vt = clock_timestamp() + s.delay * interval '1 microsecond',
+               headers = case when jsonb_typeof(q.headers) = 'object' then q.headers else jsonb_build_object() end
+                   || jsonb_build_object('{EnvelopeMapper.Attempt}', s.attempt, '{EnvelopeMapper.Reads}', s.counted)
+          from unnest($1, $2, $3, $4, $5) with ordinality as s (id, reads, delay, attempt, counted, place)
+         where q.msg_id = s.id and q.read_ct = s.reads
+        returning s.place
+        """;
+
+    /// <summary>$1 ids, $2 read counts, $3 headers that are added. The copy and the removal are one.</summary>
+    public static string DeadLetter(string table) =>
+        $"""
+        with gone as (
+            delete from pgmq.q_{table} q
+             using unnest($1, $2, $3) with ordinality as s (id, reads, added, place)
+             where q.msg_id = s.id and q.read_ct = s.reads
+            returning s.place, s.added, q.message, q.headers),
+        kept as (
+            insert into pgmq.q_{table}_dlq (vt, message, headers)
+            select clock_timestamp(), message,
+                   (case when jsonb_typeof(headers) = 'object' then headers - '{EnvelopeMapper.Reads}' else jsonb_build_object() end) || added
+              from gone order by place)
+        select place from gone
+        """;
+
+    /// <summary>$1 ids, $2 read counts, $3 the lease in microseconds.</summary>
+    public static string Renew(string table) =>
+        $"""
+        update pgmq.q_{table} q set vt = clock_timestamp() + $3 * interval '1 microsecond'
+          from unnest($1, $2) with ordinality as s (id, reads, place)
+         where q.msg_id = s.id and q.read_ct = s.reads
+        returning s.place
+        """;
+}

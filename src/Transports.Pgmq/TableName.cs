@@ -1,0 +1,59 @@
+using Postrider.Core.Transport;
+
+namespace Postrider.Transports.Pgmq;
+
+/// <summary>The names of queues and topics → names in PostgreSQL.</summary>
+internal static class TableName
+{
+    /// <summary>The longest name of a PGMQ queue.</summary>
+    public const int MaxLength = 47;
+
+    /// <summary>The PGMQ name of a queue: dots and dashes become underscores.</summary>
+    /// <exception cref="MessagingConfigurationException">The name is illegal. Nothing but <c>a-z 0-9 _</c> gets past here.</exception>
+    public static string Of(string queue)
+    {
+        if (Names.WhyIllegalQueue(queue) is { } why)
+        {
+            throw new MessagingConfigurationException(why);
+        }
+
+        return queue.Replace('.', '_').Replace('-', '_');
+    }
+
+    /// <summary>
+    /// A regular expression that matches a dot and a topic as <see cref="TopicPattern"/> does, and what each match begins with;
+    /// nulls for a pattern without wildcards.
+    /// </summary>
+    public static (string? Expression, string? Prefix) Match(string pattern)
+    {
+        if (!TopicPattern.HasWildcard(pattern))
+        {
+            return (null, null);
+        }
+
+        var expression = new System.Text.StringBuilder("^");
+        string? prefix = null;
+        var literal = "";
+        var afterHash = false;
+        foreach (var word in pattern.Split('.'))
+        {
+            if (word is "*" or "#")
+            {
+                prefix ??= literal;
+                if (word == "*" || !afterHash)
+                {
+                    expression.Append(word == "*" ? @"\.[^.]+" : @"(?:\.[^.]+)*");
+                }
+            }
+            else
+            {
+                literal += "." + word;
+                expression.Append(@"\.").Append(word);
+            }
+
+            afterHash = word == "#";
+        }
+
+        return (expression.Append('$').ToString(), prefix);
+    }
+}
