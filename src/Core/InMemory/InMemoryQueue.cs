@@ -90,7 +90,6 @@ internal sealed partial class InMemoryQueue
             ThrowIfDeleted();
             if (reader.Stopped)
             {
-                WakeOne();
                 return [];
             }
 

@@ -36,7 +36,8 @@ public sealed class DeadLetterTests
         var result = await Bench.SettleAsync(receiver, Settlement.DeadLetter(delivery, Info));
 
         Assert.Equal(SettleStatus.Failed, result.Status);
-        Assert.Contains("orders.dlq", result.Error!.Message, StringComparison.Ordinal);
+        Assert.Equal(TransportError.Other, Assert.IsType<TransportException>(result.Error).Reason);
+        Assert.Contains("'orders.dlq' is a dead-letter queue", result.Error.Message, StringComparison.Ordinal);
         Assert.Equal(SettleResult.Settled, await Bench.SettleAsync(receiver, Settlement.Release(delivery)));
     }
 

@@ -109,6 +109,8 @@ public sealed class SettlingTests
         await using var bench = await Bench.StartAsync();
         var receiver = await bench.OpenAsync();
         await bench.SendAsync("old");
+        await Bench.NextAsync(receiver);
+        bench.Time.Advance(Bench.Lease);
         var old = await Bench.NextAsync(receiver);
         await Bench.SettleAsync(receiver, Settlement.Ack(old));
         await bench.SendAsync("new");
@@ -117,7 +119,7 @@ public sealed class SettlingTests
         var current = await Bench.NextAsync(receiver);
         Assert.Equal(SettleResult.Lost, await Bench.SettleAsync(receiver, Settlement.Ack(old)));
 
-        Assert.Equal("new", current.Envelope.Id);
+        Assert.Equal(("new", 0), (current.Envelope.Id, current.Redeliveries));
         Assert.Equal(SettleResult.Settled, await Bench.SettleAsync(receiver, Settlement.Ack(current)));
     }
 
