@@ -82,6 +82,7 @@ public sealed record RetryPolicy
     /// <param name="random">From 0 to 1: where in the jitter's range the delay lies.</param>
     public TimeSpan DelayAfter(int failedAttempts, double random)
     {
+        ArgumentOutOfRangeException.ThrowIfLessThan(failedAttempts, 1);
         var step = Steps[Math.Min(failedAttempts, Steps.Length) - 1];
         if (step == TimeSpan.Zero)
         {

@@ -24,8 +24,8 @@ public sealed class Topology
             }
         }
 
-        Queues = queues;
-        Bindings = bindings;
+        Queues = [.. queues];
+        Bindings = [.. bindings];
     }
 
     /// <summary>The queues. Each has a dead-letter queue beside it, named by <see cref="Names.DeadLetterQueue"/>.</summary>
