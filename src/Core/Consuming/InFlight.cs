@@ -8,6 +8,7 @@ internal sealed class InFlight : IDisposable
     private readonly Lock _lock = new();
     private CancellationTokenSource _cancellation = new();
     private bool _cancelled;
+    private bool _finished;
 
     public ConsumeContext Context { get; } = new();
 
@@ -25,6 +26,16 @@ internal sealed class InFlight : IDisposable
         {
             Delivery = delivery;
             LeaseLost = false;
+            _finished = false;
+        }
+    }
+
+    /// <summary>How it is to be settled is known: there is no handler left to cancel, and the settlement itself finds a lost lease.</summary>
+    public void Finish()
+    {
+        lock (_lock)
+        {
+            _finished = true;
         }
     }
 
@@ -44,7 +55,7 @@ internal sealed class InFlight : IDisposable
         }
     }
 
-    /// <summary>Cancels the handler if the delivery is still this one, and tells whether it is.</summary>
+    /// <summary>Cancels the handler if the delivery is still this one and in its hands, and tells whether it is.</summary>
     public bool LoseLease(Delivery delivery) => Cancel(delivery, leaseLost: true);
 
     /// <summary>Cancels the handler, if there is one.</summary>
@@ -57,7 +68,7 @@ internal sealed class InFlight : IDisposable
         CancellationTokenSource cancellation;
         lock (_lock)
         {
-            if (Delivery is null || (expected is not null && Delivery != expected))
+            if (Delivery is null || _finished || (expected is not null && Delivery != expected))
             {
                 return false;
             }

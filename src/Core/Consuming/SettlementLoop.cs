@@ -29,7 +29,11 @@ internal sealed class SettlementLoop(
     private TimeSpan _pause;
 
     /// <summary>Never blocks: there are no more settlements than places in the window.</summary>
-    public void Post(InFlight slot, Settlement settlement) => _waiting.Writer.TryWrite((slot, settlement));
+    public void Post(InFlight slot, Settlement settlement)
+    {
+        slot.Finish();
+        _waiting.Writer.TryWrite((slot, settlement));
+    }
 
     /// <summary>Nothing more will be posted; <see cref="RunAsync"/> ends when all is settled.</summary>
     public void Complete() => _waiting.Writer.TryComplete();
