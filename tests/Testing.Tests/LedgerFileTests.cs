@@ -1,4 +1,3 @@
-using Postrider.Testing;
 using Kind = Postrider.Testing.LedgerEventKind;
 
 namespace Postrider.Testing.Tests;

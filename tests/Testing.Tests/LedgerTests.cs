@@ -1,5 +1,4 @@
 using Postrider.Core.Transport;
-using Postrider.Testing;
 using Kind = Postrider.Testing.LedgerEventKind;
 
 namespace Postrider.Testing.Tests;

@@ -16,27 +16,27 @@ namespace Postrider.Testing;
 /// <param name="journal">Gets each event as a line of JSON when it is recorded. Not closed by the ledger. For a file, switch buffering off.</param>
 public sealed class Ledger(TimeProvider? time = null, string? process = null, Stream? journal = null)
 {
-    private readonly ConcurrentQueue<LedgerEvent> events = new();
-    private readonly TimeProvider time = time ?? TimeProvider.System;
-    private readonly string process = process ?? Environment.ProcessId.ToString(CultureInfo.InvariantCulture);
-    private readonly Lock journalLock = new();
-    private long handOuts;
+    private readonly ConcurrentQueue<LedgerEvent> _events = new();
+    private readonly TimeProvider _time = time ?? TimeProvider.System;
+    private readonly string _process = process ?? Environment.ProcessId.ToString(CultureInfo.InvariantCulture);
+    private readonly Lock _journalLock = new();
+    private long _handOuts;
 
     /// <summary>How many events there are.</summary>
-    public int Count => events.Count;
+    public int Count => _events.Count;
 
     /// <summary>Adds an event.</summary>
     public void Record(in LedgerEvent happened)
     {
         var complete = happened with
         {
-            At = happened.At == default ? time.GetUtcNow() : happened.At,
-            Process = happened.Process ?? process,
+            At = happened.At == default ? _time.GetUtcNow() : happened.At,
+            Process = happened.Process ?? _process,
         };
-        events.Enqueue(complete);
+        _events.Enqueue(complete);
         if (journal is not null)
         {
-            lock (journalLock)
+            lock (_journalLock)
             {
                 LedgerFile.WriteLine(journal, complete);
             }
@@ -55,7 +55,7 @@ public sealed class Ledger(TimeProvider? time = null, string? process = null, St
     public void Found(string messageId, string queue) => Record(new(LedgerEventKind.Found, messageId) { Queue = queue });
 
     /// <summary>A copy of all events, in the order of their times.</summary>
-    public IReadOnlyList<LedgerEvent> Events() => [.. events.OrderBy(static happened => happened.At)];
+    public IReadOnlyList<LedgerEvent> Events() => [.. _events.OrderBy(static happened => happened.At)];
 
     /// <summary>Derives the defects. Call it when everything that must happen has had time to happen.</summary>
     public LedgerReport Check(LedgerRules? rules = null) => LedgerCheck.Run(Events(), rules ?? new());
@@ -63,7 +63,7 @@ public sealed class Ledger(TimeProvider? time = null, string? process = null, St
     /// <summary>Everything that happened to one message, a line for each event.</summary>
     public string Timeline(string messageId) => LedgerText.Timeline(Events(), messageId);
 
-    internal long NextHandOut() => Interlocked.Increment(ref handOuts);
+    internal long NextHandOut() => Interlocked.Increment(ref _handOuts);
 
-    internal void Add(in LedgerEvent recorded) => events.Enqueue(recorded);
+    internal void Add(in LedgerEvent recorded) => _events.Enqueue(recorded);
 }

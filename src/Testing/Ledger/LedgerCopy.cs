@@ -6,15 +6,15 @@ namespace Postrider.Testing;
 /// <summary>What is known of a message in one queue. In a dead-letter queue it is enough to have been seen there: it is not handled again.</summary>
 internal sealed class LedgerCopy(LedgerMessage message, string queue)
 {
-    private readonly bool isDeadLetterQueue = Names.IsDeadLetterQueue(queue);
-    private readonly HashSet<(string? Process, long HandOut)> acks = [];
-    private readonly HashSet<(string? Process, long HandOut)> retriesTold = [];
-    private readonly Dictionary<int, DateTimeOffset> dueByAttempt = [];
-    private int handled;
-    private int retriesSettled;
+    private readonly bool _isDeadLetterQueue = Names.IsDeadLetterQueue(queue);
+    private readonly HashSet<(string? Process, long HandOut)> _acks = [];
+    private readonly HashSet<(string? Process, long HandOut)> _retriesTold = [];
+    private readonly Dictionary<int, DateTimeOffset> _dueByAttempt = [];
+    private int _handled;
+    private int _retriesSettled;
 
     /// <summary>Handlers that ended with success; without such events, hand-outs that were acked. An ack told twice is one.</summary>
-    public int Successes => isDeadLetterQueue ? 0 : handled > 0 ? handled : acks.Count;
+    public int Successes => _isDeadLetterQueue ? 0 : _handled > 0 ? _handled : _acks.Count;
 
     public bool IsAccountedFor { get; private set; }
 
@@ -28,7 +28,7 @@ internal sealed class LedgerCopy(LedgerMessage message, string queue)
     {
         switch (happened.Kind)
         {
-            case Kind.HandedOut when isDeadLetterQueue:
+            case Kind.HandedOut when _isDeadLetterQueue:
                 IsAccountedFor = true;
                 break;
             case Kind.HandedOut:
@@ -36,22 +36,22 @@ internal sealed class LedgerCopy(LedgerMessage message, string queue)
                 CheckTime(happened);
                 break;
             case Kind.Handled:
-                handled++;
+                _handled++;
                 Succeeded(position);
                 break;
             case Kind.Settling when happened.Settlement == SettlementKind.Ack:
-                acks.Add((happened.Process, happened.HandOut));
+                _acks.Add((happened.Process, happened.HandOut));
                 Succeeded(position);
                 break;
             case Kind.Settling when happened.Settlement == SettlementKind.Retry:
-                retriesTold.Add((happened.Process, happened.HandOut));
+                _retriesTold.Add((happened.Process, happened.HandOut));
                 Earliest(happened.Attempt + 1, happened.At + happened.Delay);
                 break;
             case Kind.Settled when happened.Settlement == SettlementKind.Retry:
-                retriesSettled++;
+                _retriesSettled++;
                 break;
             case Kind.SettlementLost when happened.Settlement == SettlementKind.Retry:
-                retriesTold.Remove((happened.Process, happened.HandOut));
+                _retriesTold.Remove((happened.Process, happened.HandOut));
                 break;
             case Kind.Settled when happened.Settlement is SettlementKind.Ack or SettlementKind.DeadLetter:
             case Kind.Found:
@@ -66,13 +66,13 @@ internal sealed class LedgerCopy(LedgerMessage message, string queue)
     /// </summary>
     private void CheckAttempt(int attempt)
     {
-        var atLeast = message.Publishes > 1 ? 1 : 1 + retriesSettled;
-        HasWrongAttempt |= attempt < atLeast || attempt > 1 + retriesTold.Count;
+        var atLeast = message.Publishes > 1 ? 1 : 1 + _retriesSettled;
+        HasWrongAttempt |= attempt < atLeast || attempt > 1 + _retriesTold.Count;
     }
 
     private void CheckTime(in LedgerEvent happened)
     {
-        var due = happened.Attempt > 1 && dueByAttempt.TryGetValue(happened.Attempt, out var retryDue) ? retryDue : message.DueAt;
+        var due = happened.Attempt > 1 && _dueByAttempt.TryGetValue(happened.Attempt, out var retryDue) ? retryDue : message.DueAt;
         if (due != DateTimeOffset.MaxValue && due - happened.At > MostEarly)
         {
             MostEarly = due - happened.At;
@@ -87,9 +87,9 @@ internal sealed class LedgerCopy(LedgerMessage message, string queue)
 
     private void Earliest(int attempt, DateTimeOffset due)
     {
-        if (!dueByAttempt.TryGetValue(attempt, out var known) || due < known)
+        if (!_dueByAttempt.TryGetValue(attempt, out var known) || due < known)
         {
-            dueByAttempt[attempt] = due;
+            _dueByAttempt[attempt] = due;
         }
     }
 }

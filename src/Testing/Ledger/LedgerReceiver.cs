@@ -7,14 +7,14 @@ namespace Postrider.Testing;
 /// <summary>The receiver's side of <see cref="LedgerTransport"/>.</summary>
 internal class LedgerReceiver(IReceiver inner, Ledger ledger) : IReceiver
 {
-    private readonly ConditionalWeakTable<Delivery, StrongBox<long>> handOuts = [];
+    private readonly ConditionalWeakTable<Delivery, StrongBox<long>> _handOuts = [];
 
     public async ValueTask<IReadOnlyList<Delivery>> ReceiveAsync(int max, CancellationToken cancellationToken)
     {
         var deliveries = await inner.ReceiveAsync(max, cancellationToken).ConfigureAwait(false);
         foreach (var delivery in deliveries)
         {
-            handOuts.AddOrUpdate(delivery, new(ledger.NextHandOut()));
+            _handOuts.AddOrUpdate(delivery, new(ledger.NextHandOut()));
             Record(Kind.HandedOut, delivery, default, default);
         }
 
@@ -55,7 +55,7 @@ internal class LedgerReceiver(IReceiver inner, Ledger ledger) : IReceiver
             Queue = delivery.Queue,
             Key = delivery.Envelope.Key,
             Attempt = delivery.Envelope.Attempt,
-            HandOut = handOuts.TryGetValue(delivery, out var number) ? number.Value : 0,
+            HandOut = _handOuts.TryGetValue(delivery, out var number) ? number.Value : 0,
             Settlement = settlement,
             Delay = delay,
         });
