@@ -99,7 +99,7 @@ public abstract partial class Scenarios
     {
         var receiving = receiver.ReceiveAsync(max, cancellationToken).AsTask();
         await Task.WhenAny(receiving, Cancelled(cancellationToken)).ConfigureAwait(false);
-        return await receiving.WaitAsync(Fixture.Patience, Time).ConfigureAwait(false);
+        return await receiving.WaitAsync(Fixture.Patience, Time, CancellationToken.None).ConfigureAwait(false);
     }
 
     private protected async ValueTask<SettleResult[]> SettleAsync(IReceiver receiver, params Settlement[] batch)

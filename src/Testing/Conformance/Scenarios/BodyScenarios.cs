@@ -1,5 +1,4 @@
 using System.Text;
-using Postrider.Core.Transport;
 using Xunit;
 
 namespace Postrider.Testing.Conformance;
@@ -17,6 +16,9 @@ public abstract class BodyScenarios(TransportFixture fixture) : Scenarios(fixtur
         "123456789012345678901234567890.123456789", "1e400", "1e-400", "\"\\ud800\"", "\"\\udc00\\ud800\"", "\"\\/\"", "\"\\u0041\"",
         "null", "true", "\"\"", "[]", "{}", " 1 ", "{\"\":{\"\":[[]]}}", "\"\u2028 💌\"", "{\"$type\":\"x\",\"$ref\":\"#\"}",
     ];
+
+    private static readonly string[] Broken =
+        ["{", "{\"a\":", "nul", "[1,]", "'a'", "\"\\ud8\"", "\u0000", "NaN", "{} {}", "\uFEFF{}", " "];
 
     [Scenario(Fault.CorruptsBodies, Fault.TrimsBodies)]
     public async Task Bodies_from_empty_to_1_MiB_arrive_exactly()
@@ -51,8 +53,9 @@ public abstract class BodyScenarios(TransportFixture fixture) : Scenarios(fixtur
 
     [Scenario(Fault.CorruptsBodies, Fault.TrimsBodies)]
     public async Task What_is_no_JSON_arrives_exactly_though_it_says_it_is() =>
-        await ArriveAsync("application/json", [.. new[] { "{", "{\"a\":", "nul", "[1,]", "'a'", "\"\\ud8\"", "\u0000", "NaN", "{} {}", "\uFEFF{}", " " }
-            .Select(Encoding.UTF8.GetBytes), [], [0xFF, 0xFE, 0x00], [(byte)'"', 0xC3, 0x28, (byte)'"'], [(byte)'"', 0xED, 0xA0, 0x80, (byte)'"']]);
+        await ArriveAsync(
+            "application/json",
+            [.. Broken.Select(Encoding.UTF8.GetBytes), [], [0xFF, 0xFE, 0x00], [(byte)'"', 0xC3, 0x28, (byte)'"'], [(byte)'"', 0xED, 0xA0, 0x80, (byte)'"']]);
 
     [Scenario(Fault.CorruptsBodies)]
     public async Task Deep_and_long_JSON_arrives()

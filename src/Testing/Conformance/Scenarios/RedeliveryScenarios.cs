@@ -51,7 +51,7 @@ public abstract class RedeliveryScenarios(TransportFixture fixture) : Scenarios(
         }
     }
 
-    [Scenario(Fault.MiscountsAttempts, Fault.ForgetsRedeliveries)]
+    [Scenario(Fault.LosesAttempt, Fault.ForgetsRedeliveries)]
     public async Task The_attempt_survives_a_crash()
     {
         var (transport, queue, receiver) = await StartAsync(Fixture.Lease);

@@ -6,7 +6,7 @@ namespace Postrider.Testing.Conformance;
 /// <summary>Retries: the next attempt of the same message, not before its time.</summary>
 public abstract class RetryScenarios(TransportFixture fixture) : Scenarios(fixture)
 {
-    [Scenario(Fault.MiscountsAttempts, Fault.RetryForgetsHeaders, Fault.RetryForgetsMetadata)]
+    [Scenario(Fault.LosesAttempt, Fault.RetryForgetsHeaders, Fault.RetryForgetsMetadata)]
     public async Task A_retry_is_the_same_message_with_the_next_attempt()
     {
         var (transport, topic) = (await ConnectAsync(), $"{NewName()}.x");
@@ -86,7 +86,7 @@ public abstract class RetryScenarios(TransportFixture fixture) : Scenarios(fixtu
         await NothingComesAsync(receiver);
     }
 
-    [Scenario(Fault.KeepsRedeliveries, Fault.MiscountsAttempts)]
+    [Scenario(Fault.KeepsRedeliveries, Fault.LosesAttempt)]
     public async Task A_retry_counts_redeliveries_from_zero()
     {
         var transport = await ConnectAsync();

@@ -97,11 +97,13 @@ public abstract class StoppingScenarios(TransportFixture fixture) : Scenarios(fi
         for (var sitting = 1; arrived.Count < Count; sitting++)
         {
             Assert.False(patience.IsCancellationRequested, $"Only {arrived.Count} of {Count} messages came.");
-            await using var receiver = await OpenAsync(transport, queue, prefetch: 10);
+            await using var receiver = await OpenAsync(transport, queue, prefetch: 30);
             var receiving = Task.Run(async () =>
             {
-                while (await ReceiveAsync(receiver, 10, Deadline) is { Count: > 0 } some)
+                while (await ReceiveAsync(receiver, 3, Deadline) is { Count: > 0 } some)
                 {
+                    // Handling takes a moment, so that there is something left when it is stopped.
+                    await Task.Delay(TimeSpan.FromMilliseconds(1), Time, Deadline);
                     await AckAsync(receiver, [.. some]);
                     some.ToList().ForEach(arrived.Add);
                 }
