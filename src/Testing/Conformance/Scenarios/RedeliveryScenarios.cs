@@ -1,0 +1,111 @@
+using Postrider.Core.Transport;
+using Xunit;
+
+namespace Postrider.Testing.Conformance;
+
+/// <summary>What comes back when a consumer ends without settling, and how it is counted.</summary>
+public abstract class RedeliveryScenarios(TransportFixture fixture) : Scenarios(fixture)
+{
+    [Scenario(Fault.AcksEarly, Fault.ForgetsRedeliveries)]
+    public async Task A_receiver_that_ends_without_settling_loses_nothing()
+    {
+        var (transport, queue, receiver) = await StartAsync(Fixture.Lease);
+        await SendAsync(transport, queue, Messages(10));
+        var taken = await TakeAsync(receiver, 10);
+        await receiver.DisposeAsync();
+
+        var again = await TakeAsync(await OpenAsync(transport, queue), 10);
+
+        AssertSame(taken.Select(static one => one.Envelope.Id), again);
+        Assert.All(again, static one => Assert.Equal((1, 1), (one.Envelope.Attempt, one.Redeliveries)));
+    }
+
+    [Scenario(Fault.AcksEarly, Fault.ForgetsRedeliveries)]
+    public async Task A_connection_that_ends_without_settling_loses_nothing()
+    {
+        var waiting = await ConnectAsync();
+        var queue = await QueueAsync(waiting);
+        var crashing = await ConnectAsync();
+        await SendAsync(crashing, queue, Messages(10));
+        var taken = await TakeAsync(await OpenAsync(crashing, queue, Fixture.Lease), 10);
+        var taking = TakeAsync(await OpenAsync(waiting, queue), 10).AsTask();
+        await crashing.DisposeAsync();
+
+        var again = await taking;
+
+        AssertSame(taken.Select(static one => one.Envelope.Id), again);
+        Assert.All(again, static one => Assert.Equal((1, 1), (one.Envelope.Attempt, one.Redeliveries)));
+    }
+
+    [Scenario(Fault.ForgetsRedeliveries, Fault.AcksEarly)]
+    public async Task Crashes_are_counted_exactly()
+    {
+        var transport = await ConnectAsync();
+        var queue = await QueueAsync(transport);
+        await SendAsync(transport, queue, Message());
+        for (var crashes = 0; crashes < 4; crashes++)
+        {
+            await using var receiver = await OpenAsync(transport, queue, Fixture.Lease);
+            var delivery = await TakeOneAsync(receiver);
+            Assert.Equal((1, crashes), (delivery.Envelope.Attempt, delivery.Redeliveries));
+        }
+    }
+
+    [Scenario(Fault.LosesAttempt, Fault.ForgetsRedeliveries)]
+    public async Task The_attempt_survives_a_crash()
+    {
+        var (transport, queue, receiver) = await StartAsync(Fixture.Lease);
+        await SendAsync(transport, queue, Message());
+        await SettledAsync(receiver, Settlement.Retry(await TakeOneAsync(receiver), TimeSpan.Zero));
+        await SettledAsync(receiver, Settlement.Retry(await TakeOneAsync(receiver), TimeSpan.Zero));
+        Assert.Equal(3, (await TakeOneAsync(receiver)).Envelope.Attempt);
+        await receiver.DisposeAsync();
+
+        var again = await TakeOneAsync(await OpenAsync(transport, queue));
+
+        Assert.Equal((3, 1), (again.Envelope.Attempt, again.Redeliveries));
+    }
+
+    [Scenario(Fault.AcksEarly, Fault.ForgetsAcks)]
+    public async Task Only_what_was_not_settled_comes_back()
+    {
+        var (transport, queue, receiver) = await StartAsync(Fixture.Lease);
+        await SendAsync(transport, queue, Messages(10));
+        var taken = await TakeAsync(receiver, 10);
+        await AckAsync(receiver, taken[0], taken[4], taken[9]);
+        await receiver.DisposeAsync();
+
+        var other = await OpenAsync(transport, queue);
+
+        AssertSame(taken.Where(static (_, i) => i is not (0 or 4 or 9)).Select(static one => one.Envelope.Id), await DrainAsync(other, 7));
+        await NothingComesAsync(other);
+    }
+
+    [Scenario(Fault.ReleaseForgetsRedeliveries)]
+    public async Task A_release_keeps_the_redeliveries_counted_before()
+    {
+        var (transport, queue, crashing) = await StartAsync(Fixture.Lease);
+        await SendAsync(transport, queue, Message());
+        await TakeOneAsync(crashing);
+        await crashing.DisposeAsync();
+        var receiver = await OpenAsync(transport, queue);
+        var delivery = await TakeOneAsync(receiver);
+        Assert.Equal(1, delivery.Redeliveries);
+
+        await SettledAsync(receiver, Settlement.Release(delivery));
+
+        Assert.Equal(transport.Capabilities.UncountedRelease.IsSupported ? 1 : 2, (await TakeOneAsync(receiver)).Redeliveries);
+    }
+
+    [Scenario(Fault.AcksEarly, Fault.RedeliveryForgetsHeaders)]
+    public async Task A_redelivery_is_the_same_message()
+    {
+        var (transport, queue, crashing) = await StartAsync(Fixture.Lease);
+        var sent = Message() with { Key = "k", Headers = new Dictionary<string, string> { ["a"] = "ä" }, Body = new byte[] { 0, 255 } };
+        await SendAsync(transport, queue, sent);
+        await TakeOneAsync(crashing);
+        await crashing.DisposeAsync();
+
+        EnvelopeAssert.Same(sent, (await TakeOneAsync(await OpenAsync(transport, queue))).Envelope);
+    }
+}

@@ -1,0 +1,129 @@
+using Postrider.Core.Transport;
+
+namespace Postrider.Testing;
+
+/// <summary>
+/// A transport with one fault, around a good one. It proves tests: a test of a messaging system that stays green with a fault
+/// does not test what it says. The conformance suite is proven so, and suites of your own can be.
+/// </summary>
+/// <remarks>It owns the inner transport: disposal goes through.</remarks>
+public sealed class FaultyTransport : ITransport
+{
+    private readonly ITransport _inner;
+    private readonly FaultSwitch _fault;
+    private readonly FaultyPublisher _publisher;
+    private int _closes;
+
+    /// <summary>Puts a fault on a transport.</summary>
+    public FaultyTransport(ITransport inner, Fault fault)
+        : this(inner, new FaultSwitch(fault))
+    {
+    }
+
+    internal FaultyTransport(ITransport inner, FaultSwitch fault) =>
+        (_inner, _fault, _publisher) = (inner, fault, new FaultyPublisher(inner, fault));
+
+    /// <summary>How often the fault struck.</summary>
+    public int Strikes => _fault.Strikes;
+
+    /// <inheritdoc/>
+    public TransportCapabilities Capabilities => _fault.Hits(Fault.HidesReasons)
+        ? _inner.Capabilities with { Durability = Silent(_inner.Capabilities.Durability), DuplicateDetection = Silent(_inner.Capabilities.DuplicateDetection) }
+        : _inner.Capabilities;
+
+    /// <inheritdoc/>
+    public async ValueTask DeclareAsync(Topology topology, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(topology);
+        var isKnown = _fault.Router.Knows(topology);
+        if (_fault.Hits(Fault.ThrowsOnSecondDeclare, isKnown))
+        {
+            throw new TransportException("The queue exists already.", TransportError.TopologyMismatch);
+        }
+
+        await OutageAsync(() => _inner.DeclareAsync(topology, cancellationToken), cancellationToken).ConfigureAwait(false);
+        _fault.Router.Add(topology, _fault.Fault);
+        if (_fault.Hits(Fault.DeclareEmptiesQueues, isKnown))
+        {
+            await EmptyAsync(topology.Queues[0]).ConfigureAwait(false);
+        }
+
+        if (_fault.Router.Missed(topology) is { Count: > 0 } missed && _fault.Hits(Fault.ReplaysHistory))
+        {
+            await _inner.PublishAsync(missed.ToArray(), new PublishResult[missed.Count], cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask PublishAsync(ReadOnlyMemory<OutgoingMessage> batch, Memory<PublishResult> results, CancellationToken cancellationToken) =>
+        _publisher.PublishAsync(batch, results, cancellationToken);
+
+    /// <inheritdoc/>
+    public async ValueTask<IReceiver> OpenReceiverAsync(ReceiverOptions options, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        if (_fault.Hits(Fault.HasNoDeadLetterQueue, Names.IsDeadLetterQueue(options.Queue)))
+        {
+            throw new TransportException("There is none.", TransportError.QueueNotFound);
+        }
+
+        if (_fault.Hits(Fault.OpensMissingQueues))
+        {
+            await _inner.DeclareAsync(new([options.Queue], []), cancellationToken).ConfigureAwait(false);
+        }
+
+        var inner = options with { Lease = _fault.Hits(Fault.GivesAwayEarly) ? options.Lease / 3 : options.Lease };
+        IReceiver? receiver = null;
+        await OutageAsync(
+            async () => receiver = await _inner.OpenReceiverAsync(inner, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+        return receiver is ILeaseRenewal renewal
+            ? new RenewableFaultyReceiver(this, _inner, receiver, renewal, options, _fault)
+            : new FaultyReceiver(this, _inner, receiver!, options, _fault);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        _publisher.Close();
+        if (_fault.Hits(Fault.ThrowsOnSecondClose, Interlocked.Increment(ref _closes) > 1))
+        {
+            throw new InvalidOperationException("Disposed of already.");
+        }
+
+        if (_fault.Hits(Fault.HangsOnClose))
+        {
+            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System).ConfigureAwait(false);
+        }
+
+        await _inner.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private static Capability Silent(Capability capability) => new(capability.Level);
+
+    private async ValueTask OutageAsync(Func<ValueTask> action, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await action().ConfigureAwait(false);
+        }
+        catch (TransportException outage) when (_fault.Hits(Fault.HangsOnOutage, outage.IsTransient))
+        {
+            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private async Task EmptyAsync(string queue)
+    {
+        var receiver = await _inner.OpenReceiverAsync(new() { Queue = queue }, CancellationToken.None).ConfigureAwait(false);
+        await using var closing = receiver.ConfigureAwait(false);
+        using var soon = new CancellationTokenSource(TimeSpan.FromMilliseconds(50));
+        try
+        {
+            var all = await receiver.ReceiveAsync(32, soon.Token).ConfigureAwait(false);
+            await receiver.SettleAsync(all.Select(Settlement.Ack).ToArray(), new SettleResult[all.Count], CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+        }
+    }
+}

@@ -1,0 +1,37 @@
+using Postrider.Testing.Conformance;
+
+namespace Postrider.Testing.Tests;
+
+public sealed class InMemoryBodies(InMemoryFixture fixture) : BodyScenarios(fixture);
+
+public sealed class InMemoryClosing(InMemoryFixture fixture) : ClosingScenarios(fixture);
+
+public sealed class InMemoryDeadLetters(InMemoryFixture fixture) : DeadLetterScenarios(fixture);
+
+public sealed class InMemoryDelays(InMemoryFixture fixture) : DelayScenarios(fixture);
+
+public sealed class InMemoryDuplicates(InMemoryFixture fixture) : DuplicateScenarios(fixture);
+
+public sealed class InMemoryEnvelopes(InMemoryFixture fixture) : EnvelopeScenarios(fixture);
+
+public sealed class InMemoryLeases(InMemoryFixture fixture) : LeaseScenarios(fixture);
+
+public sealed class InMemoryOutages(InMemoryFixture fixture) : OutageScenarios(fixture);
+
+public sealed class InMemoryOutagesUnderLoad(InMemoryFixture fixture) : OutageUnderLoadScenarios(fixture);
+
+public sealed class InMemoryPublishing(InMemoryFixture fixture) : PublishingScenarios(fixture);
+
+public sealed class InMemoryReceiving(InMemoryFixture fixture) : ReceivingScenarios(fixture);
+
+public sealed class InMemoryRedelivery(InMemoryFixture fixture) : RedeliveryScenarios(fixture);
+
+public sealed class InMemoryRetries(InMemoryFixture fixture) : RetryScenarios(fixture);
+
+public sealed class InMemoryRouting(InMemoryFixture fixture) : RoutingScenarios(fixture);
+
+public sealed class InMemorySettling(InMemoryFixture fixture) : SettlingScenarios(fixture);
+
+public sealed class InMemoryStopping(InMemoryFixture fixture) : StoppingScenarios(fixture);
+
+public sealed class InMemoryTopology(InMemoryFixture fixture) : TopologyScenarios(fixture);
