@@ -1,0 +1,37 @@
+using Postrider.Testing.Conformance;
+
+namespace Postrider.Transports.Pgmq.Tests.Conformance;
+
+public sealed class PgmqBodies(PgmqFixture fixture) : BodyScenarios(fixture);
+
+public sealed class PgmqClosing(PgmqFixture fixture) : ClosingScenarios(fixture);
+
+public sealed class PgmqDeadLetters(PgmqFixture fixture) : DeadLetterScenarios(fixture);
+
+public sealed class PgmqDelays(PgmqFixture fixture) : DelayScenarios(fixture);
+
+public sealed class PgmqDuplicates(PgmqFixture fixture) : DuplicateScenarios(fixture);
+
+public sealed class PgmqEnvelopes(PgmqFixture fixture) : EnvelopeScenarios(fixture);
+
+public sealed class PgmqLeases(PgmqFixture fixture) : LeaseScenarios(fixture);
+
+public sealed class PgmqOutages(PgmqFixture fixture) : OutageScenarios(fixture);
+
+public sealed class PgmqOutagesUnderLoad(PgmqFixture fixture) : OutageUnderLoadScenarios(fixture);
+
+public sealed class PgmqPublishing(PgmqFixture fixture) : PublishingScenarios(fixture);
+
+public sealed class PgmqReceiving(PgmqFixture fixture) : ReceivingScenarios(fixture);
+
+public sealed class PgmqRedelivery(PgmqFixture fixture) : RedeliveryScenarios(fixture);
+
+public sealed class PgmqRetries(PgmqFixture fixture) : RetryScenarios(fixture);
+
+public sealed class PgmqRouting(PgmqFixture fixture) : RoutingScenarios(fixture);
+
+public sealed class PgmqSettling(PgmqFixture fixture) : SettlingScenarios(fixture);
+
+public sealed class PgmqStopping(PgmqFixture fixture) : StoppingScenarios(fixture);
+
+public sealed class PgmqTopology(PgmqFixture fixture) : TopologyScenarios(fixture);
