@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text;
 using System.Text.Encodings.Web;
@@ -50,6 +51,7 @@ internal static class EnvelopeMapper
     public const string Host = Prefix + "host";
 
     private const string Json = "application/json";
+    private static readonly SearchValues<char> Suspicious = SearchValues.Create(['\0', .. Enumerable.Range(0xD800, 0x800).Select(unit => (char)unit)]);
     private static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
 
     /// <summary>The columns of a message. Copies: nothing of the envelope is read afterwards.</summary>
@@ -177,9 +179,9 @@ internal static class EnvelopeMapper
             return;
         }
 
-        if (value.Contains('\0') || name.Contains('\0'))
+        if (!IsText(value) || !IsText(name))
         {
-            throw new ArgumentException($"The header '{name.Replace('\0', '?')}' holds U+0000, which PostgreSQL cannot store.");
+            throw new ArgumentException($"The header '{Clean(name)}' holds U+0000 or half a surrogate pair, which PostgreSQL cannot store.");
         }
 
         json.WriteString(name, value);
@@ -194,14 +196,22 @@ internal static class EnvelopeMapper
         }
     }
 
-    private static string Clean(string value)
+    private static string Clean(string value) =>
+        IsText(value) ? value : Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(value)).Replace('\0', '\uFFFD');
+
+    /// <summary>Whether PostgreSQL can store it: no U+0000 and no half surrogate pair.</summary>
+    private static bool IsText(ReadOnlySpan<char> value)
     {
-        var clean = true;
-        foreach (var rune in value.EnumerateRunes())
+        while (value.IndexOfAny(Suspicious) is >= 0 and var i)
         {
-            clean &= rune.Value is not (0 or 0xFFFD);
+            if (i + 1 >= value.Length || !char.IsSurrogatePair(value[i], value[i + 1]))
+            {
+                return false;
+            }
+
+            value = value[(i + 2)..];
         }
 
-        return clean ? value : Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(value)).Replace('\0', '\uFFFD');
+        return true;
     }
 }

@@ -12,6 +12,8 @@ namespace Postrider;
 /// </remarks>
 public sealed record PgmqOptions
 {
+    internal const string DefaultApplicationName = "postrider";
+
     /// <summary>
     /// Where PostgreSQL is: <c>Host=…;Port=…;Database=…;Username=…;Password=…</c>, or <c>postgres://user:password@host:port/database</c>.
     /// Never shown in messages or logs.
@@ -30,8 +32,8 @@ public sealed record PgmqOptions
     /// <summary>How long a statement may take. In whole seconds, rounded up.</summary>
     public TimeSpan CommandTimeout { get; init; } = TimeSpan.FromSeconds(15);
 
-    /// <summary>The name shown in <c>pg_stat_activity</c>; the role of the connection is added to it.</summary>
-    public string ApplicationName { get; init; } = "postrider";
+    /// <summary>The name shown in <c>pg_stat_activity</c>, with the purpose of the connection added; registered in a host, the application's own.</summary>
+    public string ApplicationName { get; init; } = DefaultApplicationName;
 
     /// <summary>
     /// Whether the database is prepared at the first use: the <c>pgmq</c> extension or its equivalent, and the schema <c>postrider</c>.

@@ -47,7 +47,7 @@ public sealed class Database : IAsyncLifetime
     public async Task<T> ScalarAsync<T>(string sql) => (T)(await SqlAsync(sql))[0][0]!;
 
     public Task AdministerAsync(string sql) =>
-        SqlAsync(new NpgsqlConnectionStringBuilder(Server) { Database = "postgres" }.ConnectionString, sql);
+        SqlAsync(Server, sql);
 
     public static string NewQueue(string prefix = "q") => prefix + "-" + Guid.NewGuid().ToString("N")[..10];
 

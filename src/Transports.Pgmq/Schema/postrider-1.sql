@@ -34,8 +34,8 @@ begin
                 using errcode = 'PR001';
         end if;
         -- A queue that another client made is taken as it is.
-        if to_regclass(format('pgmq.%I', 'q_' || added.table_name)) is null
-            or to_regclass(format('pgmq.%I', 'a_' || added.table_name)) is null then
+        if to_regclass('pgmq.' || quote_ident('q_' || added.table_name)) is null
+            or to_regclass('pgmq.' || quote_ident('a_' || added.table_name)) is null then
             perform pgmq.create(added.table_name);
         end if;
     end loop;
@@ -53,7 +53,7 @@ create function postrider.table_of(queue text) returns text language sql stable 
                 (select q.table_name from postrider.queues q where q.name = queue),
                 (select m.table_name from (select translate(queue, '.-', '__') as table_name) m
                   where not exists (select from postrider.queues q where q.table_name = m.table_name))) as table_name) t
-     where to_regclass(format('pgmq.%I', 'q_' || t.table_name)) is not null
+     where to_regclass('pgmq.' || quote_ident('q_' || t.table_name)) is not null
 $fn$;
 
 -- Publishes a batch in its order and returns the number of copies stored per item; 0 is unroutable.
@@ -80,7 +80,7 @@ begin
                     select b.queue from postrider.bindings b
                      where b.expression is not null and starts_with('.' || d.name, b.prefix) and '.' || d.name ~ b.expression) b
               join postrider.queues q on q.name = b.queue
-             where d.topic and to_regclass(format('pgmq.%I', 'q_' || q.table_name)) is not null
+             where d.topic and to_regclass('pgmq.' || quote_ident('q_' || q.table_name)) is not null
         )
         select r.table_name, array_agg(p.place order by p.place) as places
           from routes r, unnest(r.places) as p (place)

@@ -1,0 +1,80 @@
+using System.Globalization;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Postrider.Transports.Pgmq;
+
+namespace Postrider;
+
+/// <summary>Messaging over PGMQ on PostgreSQL.</summary>
+public static class PgmqExtensions
+{
+    /// <summary>The transport's name in the configuration: <c>Messaging:Transport=pgmq</c>.</summary>
+    public const string TransportName = "pgmq";
+
+    /// <summary>Chooses PGMQ, whatever the configuration says.</summary>
+    public static MessagingBuilder UsePgmq(this MessagingBuilder builder, string connectionString) =>
+        builder.UsePgmq(new PgmqOptions { ConnectionString = connectionString });
+
+    /// <summary>Chooses PGMQ, whatever the configuration says.</summary>
+    /// <exception cref="MessagingConfigurationException">At start: an option is wrong, or the connection string cannot be read.</exception>
+    public static MessagingBuilder UsePgmq(this MessagingBuilder builder, PgmqOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentNullException.ThrowIfNull(options);
+        return builder.UseTransport(TransportName, services => Create(services, options));
+    }
+
+    /// <summary>
+    /// Makes PGMQ available for <c>Messaging:Transport</c> to choose. The options come from <c>Messaging:Pgmq</c> (keys are the names of
+    /// <see cref="PgmqOptions"/>, times as <c>00:00:10</c>); the connection string, if it is not there, from <c>ConnectionStrings:Pgmq</c>.
+    /// </summary>
+    /// <param name="builder">The registration.</param>
+    /// <param name="configure">Changes what the configuration says.</param>
+    /// <exception cref="MessagingConfigurationException">At start: an option is wrong, or there is no connection string.</exception>
+    public static MessagingBuilder AddPgmq(this MessagingBuilder builder, Func<PgmqOptions, PgmqOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        return builder.AddTransport(TransportName, services =>
+        {
+            var options = Read(services.GetService<IConfiguration>());
+            return Create(services, configure?.Invoke(options) ?? options);
+        });
+    }
+
+    private static PgmqTransport Create(IServiceProvider services, PgmqOptions options)
+    {
+        var application = services.GetService<MessagingOptions>()?.Application;
+        if (options.ApplicationName == PgmqOptions.DefaultApplicationName && !string.IsNullOrWhiteSpace(application))
+        {
+            options = options with { ApplicationName = application.Length > 50 ? application[..50] : application };
+        }
+
+        return new PgmqTransport(options, services.GetService<ILoggerFactory>());
+    }
+
+    private static PgmqOptions Read(IConfiguration? configuration)
+    {
+        var section = configuration?.GetSection("Messaging:Pgmq");
+        var options = new PgmqOptions
+        {
+            ConnectionString = section?[nameof(PgmqOptions.ConnectionString)] ?? configuration?.GetConnectionString("Pgmq") ?? "",
+        };
+        return section is null ? options : options with
+        {
+            PublishConnections = Value(section, nameof(options.PublishConnections), options.PublishConnections),
+            ReceiveConnections = Value(section, nameof(options.ReceiveConnections), options.ReceiveConnections),
+            CheckoutTimeout = Value(section, nameof(options.CheckoutTimeout), options.CheckoutTimeout),
+            CommandTimeout = Value(section, nameof(options.CommandTimeout), options.CommandTimeout),
+            ApplicationName = section[nameof(options.ApplicationName)] ?? options.ApplicationName,
+            CreateSchema = Value(section, nameof(options.CreateSchema), options.CreateSchema),
+            Archive = Value(section, nameof(options.Archive), options.Archive),
+        };
+    }
+
+    private static T Value<T>(IConfigurationSection section, string key, T otherwise)
+        where T : IParsable<T> =>
+        section[key] is not { } text ? otherwise
+        : T.TryParse(text, CultureInfo.InvariantCulture, out var value) ? value
+        : throw new MessagingConfigurationException($"Messaging:Pgmq:{key} cannot be read.");
+}

@@ -1,0 +1,143 @@
+using Postrider.Core.Transport;
+
+namespace Postrider.Transports.Pgmq.Tests;
+
+/// <summary>Preparing the database. Each test has a database of its own.</summary>
+public sealed class SchemaTests : IAsyncLifetime
+{
+    private readonly Database _database = new();
+
+    public ValueTask InitializeAsync() => _database.InitializeAsync();
+
+    public ValueTask DisposeAsync() => _database.DisposeAsync();
+
+    [Fact]
+    public async Task Thirty_two_that_start_at_once_prepare_and_declare_once()
+    {
+        Database.Require();
+        var transports = Enumerable.Range(0, 32).Select(_ => new PgmqTransport(_database.Options with { ReceiveConnections = 1, PublishConnections = 1 })).ToArray();
+        await Task.WhenAll(transports.Select(transport =>
+            Task.Run(async () => await transport.DeclareAsync(new Topology(["a", "b"], [new("x.#", "a"), new("x", "b")]), Database.Deadline))));
+
+        Assert.Equal(1L, await _database.ScalarAsync<long>("select count(*) from postrider.components where name = 'pgmq'"));
+        Assert.Equal(4L, await _database.ScalarAsync<long>("select count(*) from pgmq.list_queues()"));
+        Assert.Equal(2L, await _database.ScalarAsync<long>("select count(*) from postrider.bindings"));
+        foreach (var transport in transports)
+        {
+            await transport.DisposeAsync();
+        }
+    }
+
+    [Fact]
+    public async Task Foreign_clients_that_create_the_same_queues_at_once_do_no_harm()
+    {
+        Database.Require();
+        await using var transport = _database.Transport();
+        await transport.DeclareAsync("first");
+        for (var i = 0; i < 10; i++)
+        {
+            var foreign = Enumerable.Range(0, 4).Select(_ => _database.SqlAsync($"select pgmq.create('race_{i}')"));
+            var ours = Enumerable.Range(0, 4).Select(_ => transport.DeclareAsync($"race.{i}").AsTask());
+            await Task.WhenAll([.. foreign, .. ours]);
+        }
+    }
+
+    [Fact]
+    public async Task A_newer_schema_is_refused()
+    {
+        Database.Require();
+        await using (var transport = _database.Transport())
+        {
+            await transport.DeclareAsync("a");
+        }
+
+        await _database.SqlAsync("update postrider.components set version = 99");
+        await using var old = _database.Transport();
+        var error = await Assert.ThrowsAsync<TransportException>(async () => await old.DeclareAsync("b"));
+        Assert.Equal(TransportError.SchemaMismatch, error.Reason);
+        Assert.Contains("99", error.Message, StringComparison.Ordinal);
+        var result = Assert.Single(await old.SendAsync("a", Database.Message("1")));
+        Assert.Equal(PublishStatus.NotSent, result.Status);
+        Assert.Equal(TransportError.SchemaMismatch, Assert.IsType<TransportException>(result.Error).Reason);
+    }
+
+    [Fact]
+    public async Task Without_permission_to_create_it_says_what_is_missing_and_makes_nothing()
+    {
+        Database.Require();
+        await using var transport = new PgmqTransport(_database.Options with { CreateSchema = false });
+        var error = await Assert.ThrowsAsync<TransportException>(async () => await transport.DeclareAsync("a"));
+        Assert.Equal(TransportError.SchemaMismatch, error.Reason);
+        Assert.Contains("CreateSchema = true", error.Message, StringComparison.Ordinal);
+        Assert.Equal(0L, await _database.ScalarAsync<long>("select count(*) from pg_namespace where nspname in ('pgmq', 'postrider')"));
+    }
+
+    [Fact]
+    public async Task An_old_pgmq_is_refused()
+    {
+        Database.Require();
+        await _database.SqlAsync("create schema pgmq; create table pgmq.meta (queue_name varchar)");
+        await using var transport = _database.Transport();
+        var error = await Assert.ThrowsAsync<TransportException>(async () => await transport.DeclareAsync("a"));
+        Assert.Equal(TransportError.SchemaMismatch, error.Reason);
+        Assert.Contains("1.5", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_interrupted_migration_leaves_nothing_and_is_made_up_for()
+    {
+        Database.Require();
+        // Something in the way of the last object of the script.
+        await _database.SqlAsync("create schema postrider; create function postrider.publish(topics boolean[], names text[], bodies jsonb[], headers jsonb[], delays bigint[]) returns integer language sql as 'select 1'");
+        await using var transport = _database.Transport();
+        await Assert.ThrowsAsync<TransportException>(async () => await transport.DeclareAsync("a"));
+        Assert.Equal(0L, await _database.ScalarAsync<long>("select count(*) from pg_namespace where nspname = 'pgmq'"));
+
+        await _database.SqlAsync("drop schema postrider cascade");
+        await transport.DeclareAsync("a");
+    }
+
+    [Fact]
+    public async Task Queues_that_would_share_a_table_are_refused_by_both_names()
+    {
+        Database.Require();
+        await using var transport = _database.Transport();
+        await transport.DeclareAsync("a.b-c");
+        foreach (var name in (string[])["a.b.c", "a_b_c"])
+        {
+            var error = await Assert.ThrowsAsync<TransportException>(async () => await transport.DeclareAsync(name));
+            Assert.Equal(TransportError.TopologyMismatch, error.Reason);
+            Assert.Contains($"'{name}'", error.Message, StringComparison.Ordinal);
+            Assert.Contains("'a.b-c'", error.Message, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(TransportError.TopologyMismatch, (await Assert.ThrowsAsync<TransportException>(async () => await transport.DeclareAsync("a_b_c_dlq"))).Reason);
+        Assert.Equal(TransportError.TopologyMismatch, (await Assert.ThrowsAsync<TransportException>(async () => await transport.DeclareAsync("x.y", "x-y"))).Reason);
+        await transport.DeclareAsync("a.b-c");
+    }
+
+    [Fact]
+    public async Task Declaring_takes_a_queue_that_another_client_made_with_its_messages()
+    {
+        Database.Require();
+        await using var transport = _database.Transport();
+        await transport.DeclareAsync("first");
+        await _database.SqlAsync("select pgmq.create('made_before'), pgmq.send('made_before', '1')");
+        await transport.DeclareAsync("made.before");
+        await using var receiver = await transport.OpenAsync("made.before");
+        Assert.Equal("1", (await receiver.OneAsync()).Text());
+    }
+
+    [Fact]
+    public async Task A_database_that_is_made_anew_is_prepared_anew()
+    {
+        Database.Require();
+        await using var transport = _database.Transport();
+        await transport.DeclareAsync("a");
+        await _database.SqlAsync("drop schema postrider cascade; drop schema pgmq cascade");
+        Assert.Equal(PublishStatus.NotSent, Assert.Single(await transport.SendAsync("a", Database.Message("1"))).Status);
+        Assert.Equal(PublishStatus.Unroutable, Assert.Single(await transport.SendAsync("a", Database.Message("1"))).Status);
+        await transport.DeclareAsync("a");
+        Assert.Equal(PublishStatus.Stored, Assert.Single(await transport.SendAsync("a", Database.Message("1"))).Status);
+    }
+}
