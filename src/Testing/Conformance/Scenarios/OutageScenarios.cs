@@ -4,7 +4,8 @@ using Xunit;
 namespace Postrider.Testing.Conformance;
 
 /// <summary>The broker is killed and comes back: what was confirmed is there, and the same objects go on.</summary>
-/// <remarks>Needs <see cref="TransportFixture.StartPrivateBrokerAsync"/>. The scenarios of this class never run side by side.</remarks>
+/// <remarks>Needs <see cref="TransportFixture.StartPrivateBrokerAsync"/>. Never runs side by side with others that kill.</remarks>
+[Collection("Scenarios that kill a broker")]
 public abstract class OutageScenarios(TransportFixture fixture) : Scenarios(fixture)
 {
     [Scenario(Fault.ConfirmsEarly)]

@@ -4,7 +4,8 @@ using Xunit;
 namespace Postrider.Testing.Conformance;
 
 /// <summary>The broker is killed while everybody works, and the same objects go on. The ledger tells whether anything confirmed is missing.</summary>
-/// <remarks>Needs <see cref="TransportFixture.StartPrivateBrokerAsync"/>, of which it uses one at a time.</remarks>
+/// <remarks>Needs <see cref="TransportFixture.StartPrivateBrokerAsync"/>. Never runs side by side with others that kill.</remarks>
+[Collection("Scenarios that kill a broker")]
 public abstract class OutageUnderLoadScenarios(TransportFixture fixture) : Scenarios(fixture)
 {
     private const int Publishers = 20;
