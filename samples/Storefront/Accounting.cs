@@ -123,8 +123,8 @@ public sealed class Accounting(TimeProvider time) : IDisposable
             {
                 var account = _accounts[queue];
                 account.DeadLetters++;
-                var (count, example) = account.Reasons.GetValueOrDefault(letter.Reason);
-                account.Reasons[letter.Reason] = (count + 1, example ?? $"line {line}: {letter.Description}");
+                var (count, first) = account.Reasons.GetValueOrDefault(letter.Reason, (0, (long.MaxValue, null)));
+                account.Reasons[letter.Reason] = (count + 1, line < first.Line ? (line, letter.Description) : first);
                 Strike(account, line);
             }
         }

@@ -11,7 +11,7 @@ public sealed record Figures(
 
 /// <summary>The figures of one consumer.</summary>
 public sealed record ConsumerFigures(
-    string Queue, long Handled, long Retries, long Duplicates, long DeadLetters, IReadOnlyDictionary<DeadLetterReason, (long Count, string Example)> Reasons,
+    string Queue, long Handled, long Retries, long Duplicates, long DeadLetters, IReadOnlyDictionary<DeadLetterReason, (long Count, (long Line, string? Why) First)> Reasons,
     IReadOnlyCollection<long> Outstanding, Percentiles FirstAttempts, Percentiles Latency);
 
 /// <summary>One consumer's account.</summary>
@@ -25,7 +25,7 @@ public sealed class ConsumerAccount(string queue)
 
     public long DeadLetters { get; set; }
 
-    public Dictionary<DeadLetterReason, (long Count, string Example)> Reasons { get; } = [];
+    public Dictionary<DeadLetterReason, (long Count, (long Line, string? Why) First)> Reasons { get; } = [];
 
     /// <summary>The lines that are published, and neither handled nor dead-lettered.</summary>
     public SortedSet<long> Outstanding { get; } = [];
@@ -35,7 +35,7 @@ public sealed class ConsumerAccount(string queue)
     public Latencies Latency { get; } = new();
 
     public ConsumerFigures Read() => new(
-        queue, Handled, Retries, Duplicates, DeadLetters, new Dictionary<DeadLetterReason, (long Count, string Example)>(Reasons), [.. Outstanding],
+        queue, Handled, Retries, Duplicates, DeadLetters, new Dictionary<DeadLetterReason, (long Count, (long Line, string? Why) First)>(Reasons), [.. Outstanding],
         FirstAttempts.Read(), Latency.Read());
 }
 

@@ -18,13 +18,25 @@ var connection = new Option<string?>("--connection", "-c")
     HelpName = "STRING",
     Description = "How to reach the broker. Better in the environment, as Messaging__Pgmq__ConnectionString: other users see command lines.",
 };
-var concurrency = new Option<int?>("--concurrency") { HelpName = "N", Description = "How many orders each consumer handles at once (16)." };
+var concurrency = new Option<int>("--concurrency")
+{
+    HelpName = "N",
+    Description = "How many orders each consumer handles at once.",
+    DefaultValueFactory = _ => 16,
+};
 var verbose = new Option<bool>("--verbose", "-v") { Description = "Show the log, on standard error." };
 
 var command = new RootCommand("A shop on Postrider: publishes orders; billing, inventory and notifications work on them.")
 {
     input, transport, connection, concurrency, verbose,
 };
+command.Validators.Add(result =>
+{
+    if (result.GetValue(connection) is not null && result.GetValue(transport) is null)
+    {
+        result.AddError("--connection needs --transport, to say for which broker it is.");
+    }
+});
 command.SetAction(RunAsync);
 
 var parsed = command.Parse(args);
@@ -35,27 +47,21 @@ return parsed.Errors is [var error, ..]
 async Task<int> RunAsync(ParseResult options, CancellationToken cancellationToken)
 {
     var path = options.GetValue(input) ?? Path.Combine(AppContext.BaseDirectory, "orders.ndjson");
-    var configuration = new Dictionary<string, string?>();
+    var configuration = new Dictionary<string, string?> { ["Storefront:Concurrency"] = $"{options.GetValue(concurrency)}" };
     if (options.GetValue(transport) is { } name)
     {
         configuration["Messaging:Transport"] = name;
-    }
-
-    if (options.GetValue(connection) is { } text)
-    {
-        configuration[$"Messaging:{options.GetValue(transport)}:ConnectionString"] = text;
-    }
-
-    if (options.GetValue(concurrency) is { } number)
-    {
-        configuration["Storefront:Concurrency"] = $"{number}";
+        if (options.GetValue(connection) is { } text)
+        {
+            configuration[$"Messaging:{name}:ConnectionString"] = text;
+        }
     }
 
     try
     {
         await using var orders = OrderFeed.Open(path);
         var console = AnsiConsole.Console;
-        console.Profile.Width = console.Profile.Out.IsTerminal ? console.Profile.Width : 160;
+        console.Profile.Width = console.Profile.Out.IsTerminal ? Math.Max(console.Profile.Width, 80) : 120;
         return await new Shop(console, options.GetValue(verbose)).RunAsync(orders, configuration);
     }
     catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -69,7 +75,7 @@ async Task<int> RunAsync(ParseResult options, CancellationToken cancellationToke
     catch (TransportException e)
     {
         return Failed(e.ExitCode, e.IsTransient
-            ? $"The broker is not available: {e.Message} Start it, or use --transport inmemory, which needs none."
+            ? $"The broker is not available: {e.Message} Start it (compose.yaml has one: docker compose up -d --wait), or use --transport inmemory."
             : $"The broker cannot be used: {e.Message}");
     }
 }

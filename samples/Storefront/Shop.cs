@@ -16,7 +16,7 @@ public sealed class Shop(IAnsiConsole console, bool verbose)
     /// <summary>All that the application has to say about messaging. Which broker it is, the configuration says.</summary>
     private static void AddMessaging(IServiceCollection services, IConfiguration configuration)
     {
-        ConsumerOptions Common(ConsumerOptions options) => options with { Concurrency = configuration.GetValue("Storefront:Concurrency", 16) };
+        ConsumerOptions Common(ConsumerOptions options) => options with { Concurrency = configuration.GetValue<int>("Storefront:Concurrency") };
 
         services.AddSingleton<Warehouse>();
         services.AddMessaging(configuration)
@@ -54,12 +54,17 @@ public sealed class Shop(IAnsiConsole console, bool verbose)
         var run = WorkAsync(host.Services.GetRequiredService<OrderFeed>(), accounting, orders, stopping);
         await new Progress(console, accounting, TimeProvider.System).ShowAsync(run, onTerminal: console.Profile.Out.IsTerminal && !verbose);
 
+        var interrupted = stopping.IsCancellationRequested;
         await host.StopAsync(CancellationToken.None);
         await over.CancelAsync();
         await watching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        Summary.Write(console, accounting.Read());
-        await watching;
-        return status.Error is { IsFatal: true } error ? error.ExitCode : await run;
+        Summary.Write(console, accounting.Read(), interrupted);
+        if (watching.IsFaulted)
+        {
+            await watching;
+        }
+
+        return status.Error is { IsFatal: true } error ? throw error : await run;
     }
 
     private IHost Build(IEnumerable<KeyValuePair<string, string?>> commandLine)

@@ -1,5 +1,4 @@
 using Spectre.Console;
-using Spectre.Console.Rendering;
 
 namespace Postrider.Storefront;
 
@@ -7,9 +6,8 @@ namespace Postrider.Storefront;
 public static class Summary
 {
     private const int LinesNamed = 10;
-    private const int LongestReason = 64;
 
-    public static void Write(IAnsiConsole console, Figures figures)
+    public static void Write(IAnsiConsole console, Figures figures, bool interrupted)
     {
         console.WriteLine($"Published {figures.Published:N0} orders, {figures.Published * figures.Consumers.Count:N0} copies in all, handled in "
             + $"{figures.Elapsed.TotalSeconds:N2} s: {figures.PerSecond:N0} msg/s.");
@@ -21,10 +19,10 @@ public static class Summary
         console.Write(Consumers(figures));
         if (figures.Consumers.Any(one => one.Reasons.Count > 0))
         {
-            console.Write(DeadLetters(figures));
+            console.Write(DeadLetters(figures, room: console.Profile.Width - 46));
         }
 
-        foreach (var problem in Problems(figures))
+        foreach (var problem in Problems(figures, interrupted))
         {
             console.WriteLine(problem);
         }
@@ -32,38 +30,45 @@ public static class Summary
 
     private static Table Consumers(Figures figures)
     {
-        var table = Table("Consumer", "Handled", "Retried", "Dead\nletters", "Twice", "First attempts\np50 / p99", "All attempts\np50 / p99");
+        var table = Table("Consumer", "Handled", "Retried", "Dead\nletters", "Twice", "First try\np50/p99 ms", "Overall\np50/p99 ms");
         foreach (var one in figures.Consumers)
         {
             table.AddRow(
                 one.Queue, $"{one.Handled:N0}", $"{one.Retries:N0}", $"{one.DeadLetters:N0}", $"{one.Duplicates:N0}",
-                Text(one.FirstAttempts), Text(one.Latency));
+                Milliseconds(one.FirstAttempts), Milliseconds(one.Latency));
         }
 
         return table;
     }
 
-    private static Table DeadLetters(Figures figures)
+    private static Table DeadLetters(Figures figures, int room)
     {
         var table = Table("Dead letters of", "Count");
-        table.AddColumn("Reason").AddColumn("The first of them");
+        table.AddColumn(new TableColumn("Reason").NoWrap()).AddColumn(new TableColumn("The first of them").NoWrap());
         foreach (var one in figures.Consumers)
         {
             foreach (var (reason, (count, first)) in one.Reasons.OrderByDescending(pair => pair.Value.Count))
             {
-                var text = first.Length > LongestReason ? $"{first.AsSpan(0, LongestReason - 1)}…" : first;
-                table.AddRow(Literal(one.Queue), Literal($"{count:N0}"), Literal(reason.ToWireName()), Literal(text));
+                var text = $"line {first.Line}: {first.Why}";
+                table.AddRow(
+                    Literal(one.Queue), Literal($"{count:N0}"), Literal(reason.ToWireName()), Literal(text.Length > room ? $"{text[..(room - 1)]}…" : text));
             }
         }
 
         return table;
     }
 
-    private static IEnumerable<string> Problems(Figures figures)
+    private static IEnumerable<string> Problems(Figures figures, bool interrupted)
     {
         foreach (var refusal in figures.Refusals)
         {
             yield return refusal;
+        }
+
+        if (interrupted)
+        {
+            yield return $"Interrupted: {figures.Unaccounted:N0} copies were under way. A durable broker keeps them for the next run.";
+            yield break;
         }
 
         foreach (var one in figures.Consumers.Where(one => one.Outstanding.Count > 0))
@@ -79,7 +84,7 @@ public static class Summary
 
     private static Table Table(string first, params ReadOnlySpan<string> numbers)
     {
-        var table = new Table().Border(TableBorder.Simple).AddColumn(first);
+        var table = new Table().Border(TableBorder.Simple).AddColumn(new TableColumn(first).NoWrap());
         foreach (var name in numbers)
         {
             table.AddColumn(new TableColumn(name).RightAligned().NoWrap());
@@ -88,9 +93,9 @@ public static class Summary
         return table;
     }
 
-    private static IRenderable Literal(string text) => new Text(text);
+    private static Text Literal(string text) => new(text);
 
-    private static string Text(Percentiles latency) => $"{Text(latency.P50)} / {Text(latency.P99)} ms";
+    private static string Milliseconds(Percentiles latency) => latency.P99 > TimeSpan.Zero ? $"{Milliseconds(latency.P50)} / {Milliseconds(latency.P99)}" : "-";
 
-    private static string Text(TimeSpan latency) => latency.TotalMilliseconds < 10 ? $"{latency.TotalMilliseconds:0.0}" : $"{latency.TotalMilliseconds:N0}";
+    private static string Milliseconds(TimeSpan latency) => latency.TotalMilliseconds < 10 ? $"{latency.TotalMilliseconds:0.0}" : $"{latency.TotalMilliseconds:N0}";
 }
