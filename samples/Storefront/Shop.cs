@@ -1,0 +1,113 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Postrider.Core.Serialization;
+using Postrider.Storefront.Consumers;
+using Spectre.Console;
+
+namespace Postrider.Storefront;
+
+/// <summary>The shop: its host, and a run from the first order to the last copy accounted for.</summary>
+public sealed class Shop(IAnsiConsole console, bool verbose)
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    /// <summary>All that the application has to say about messaging. Which broker it is, the configuration says.</summary>
+    private static void AddMessaging(IServiceCollection services, IConfiguration configuration)
+    {
+        ConsumerOptions Common(ConsumerOptions options) => options with { Concurrency = configuration.GetValue<int>("Storefront:Concurrency") };
+
+        services.AddSingleton<Warehouse>();
+        services.AddMessaging(configuration)
+            .Configure(options => options with { FailFastAfter = TimeSpan.FromSeconds(5) })
+            .UseSerializer(new JsonMessageSerializer(OrderJson.Default.Options))
+            .UseConsume(static next => context => context.Services.GetRequiredService<Accounting>().WatchAsync(next, context))
+            .AddConsumer<BillingConsumer, OrderPlaced>(options => Common(options) with { Retry = BillingConsumer.Retry })
+            .AddConsumer<InventoryConsumer, OrderPlaced>(Common)
+            .AddConsumer<NotificationsConsumer, OrderPlaced>(Common);
+    }
+
+    /// <param name="orders">One order per line.</param>
+    /// <param name="commandLine">Configuration that wins over the environment and <c>appsettings.json</c>.</param>
+    /// <returns>The exit code.</returns>
+    /// <exception cref="MessagingConfigurationException">The configuration is wrong.</exception>
+    /// <exception cref="TransportException">The broker cannot be used.</exception>
+    public async Task<int> RunAsync(Stream orders, IEnumerable<KeyValuePair<string, string?>> commandLine)
+    {
+        using var host = Build(commandLine);
+        await host.StartAsync();
+        var status = host.Services.GetRequiredService<MessagingStatus>();
+        var stopping = host.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping;
+        await status.Ready.WaitAsync(stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (!status.Ready.IsCompleted)
+        {
+            return ExitCodes.Interrupted;
+        }
+
+        await status.Ready;
+        var accounting = host.Services.GetRequiredService<Accounting>();
+        accounting.Open(status.Queues.Keys);
+        using var over = new CancellationTokenSource();
+        var watching = Task.WhenAll(status.Queues.Keys.Select(queue =>
+            ActivatorUtilities.CreateInstance<DeadLetterWatch>(host.Services, queue).RunAsync(over.Token)));
+        var run = WorkAsync(host.Services.GetRequiredService<OrderFeed>(), accounting, orders, stopping);
+        await new Progress(console, accounting, TimeProvider.System).ShowAsync(run, onTerminal: console.Profile.Out.IsTerminal && !verbose);
+
+        var interrupted = stopping.IsCancellationRequested;
+        await host.StopAsync(CancellationToken.None);
+        await over.CancelAsync();
+        await watching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        Summary.Write(console, accounting.Read(), interrupted);
+        if (watching.IsFaulted)
+        {
+            await watching;
+        }
+
+        return status.Error is { IsFatal: true } error ? throw error : await run;
+    }
+
+    private IHost Build(IEnumerable<KeyValuePair<string, string?>> commandLine)
+    {
+        var builder = Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { ContentRootPath = AppContext.BaseDirectory });
+        builder.Configuration.AddInMemoryCollection(commandLine);
+        builder.Logging.ClearProviders(); // The screen is for the run; what went wrong, the summary tells.
+        if (verbose)
+        {
+            builder.Logging.AddConsole(options => options.LogToStandardErrorThreshold = LogLevel.Trace);
+        }
+
+        builder.Services.AddSingleton<Accounting>().AddSingleton<OrderFeed>();
+        AddMessaging(builder.Services, builder.Configuration);
+        return builder.Build();
+    }
+
+    private static async Task<int> WorkAsync(OrderFeed feed, Accounting accounting, Stream orders, CancellationToken interrupted)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(interrupted);
+        var feeding = feed.PublishAsync(orders, stop.Token);
+        try
+        {
+            if (!await accounting.CompleteAsync(Patience, interrupted))
+            {
+                return ExitCodes.Unaccounted;
+            }
+
+            await feeding;
+            return accounting.Read().NotPublished == 0 ? 0 : ExitCodes.Unaccounted;
+        }
+        catch (OperationCanceledException) when (interrupted.IsCancellationRequested)
+        {
+            return ExitCodes.Interrupted;
+        }
+        catch (PublishException)
+        {
+            return ExitCodes.Unavailable; // The summary names the order and the reason.
+        }
+        finally
+        {
+            await stop.CancelAsync();
+            await feeding.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+}

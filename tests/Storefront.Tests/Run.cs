@@ -1,0 +1,69 @@
+using System.Diagnostics;
+
+namespace Postrider.Storefront.Tests;
+
+/// <summary>The built sample as a process, the way a user runs it, with its output in a pipe.</summary>
+internal sealed record Run(int ExitCode, string Output, string Error)
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(120);
+
+    public static string ShippedOrders => Path.Combine(AppContext.BaseDirectory, "orders.ndjson");
+
+    /// <param name="input">What comes on the standard input; it is closed afterwards.</param>
+    /// <param name="environment">Variables to set.</param>
+    /// <param name="arguments">The command line.</param>
+    public static async Task<Run> Storefront(
+        ReadOnlyMemory<byte> input, IReadOnlyDictionary<string, string> environment, params string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Postrider.Storefront.dll"), .. arguments])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        foreach (var (name, value) in environment)
+        {
+            start.Environment[name] = value;
+        }
+
+        using var process = Process.Start(start)!;
+        using var limit = new CancellationTokenSource(Limit);
+        try
+        {
+            var output = process.StandardOutput.ReadToEndAsync(limit.Token);
+            var error = process.StandardError.ReadToEndAsync(limit.Token);
+            try
+            {
+                await process.StandardInput.BaseStream.WriteAsync(input, limit.Token);
+                process.StandardInput.Close();
+            }
+            catch (IOException)
+            {
+                // It ended without reading its input.
+            }
+
+            await process.WaitForExitAsync(limit.Token);
+            return new(process.ExitCode, await output, await error);
+        }
+        finally
+        {
+            if (!process.HasExited)
+            {
+                process.Kill(entireProcessTree: true);
+            }
+        }
+    }
+
+    public static Task<Run> Storefront(params string[] arguments) => Storefront(default, new Dictionary<string, string>(), arguments);
+
+    /// <summary>The row of the first table that begins with this consumer's name: handled, retried, dead letters, handled twice.</summary>
+    public long[] Consumer(string name) => [.. Rows(name)[0][1..5].Select(cell => long.Parse(cell.Replace(",", "")))];
+
+    /// <summary>The dead letters of a consumer by reason, from the second table.</summary>
+    public Dictionary<string, long> DeadLetters(string name) => Rows(name)[1..].ToDictionary(row => row[2], row => long.Parse(row[1].Replace(",", "")));
+
+    private List<string[]> Rows(string name) =>
+    [
+        .. Output.Split('\n').Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)).Where(cells => cells is [var first, ..] && first == name),
+    ];
+}
