@@ -79,7 +79,7 @@ public sealed class NameTests(Database database) : IClassFixture<Database>
 
         Assert.True(refused > 200);
         Assert.Equal(before, await CatalogAsync());
-        foreach (var name in (string[])["''", "'" + new string('a', 48) + "'", "'a;b'", "'a''b'", "'a--b'", "'$1'"])
+        foreach (var name in (string[])["'" + new string('a', 48) + "'", "'a;b'", "'a''b'", "'a--b'", "'$1'"])
         {
             await Assert.ThrowsAsync<Npgsql.PostgresException>(() => database.SqlAsync($"select pgmq.create({name})"));
         }
