@@ -97,6 +97,20 @@ internal sealed class Connections : IAsyncDisposable
         builder.EnableArrays();
         builder.EnableTransportSecurity();
         builder.EnableIntegratedSecurity();
+        if (size > 0)
+        {
+            builder.UsePhysicalConnectionInitializer(
+                static connection => throw new NotSupportedException("This transport opens connections asynchronously only."),
+                static async connection =>
+                {
+                    var command = new NpgsqlCommand(Sql.PlanForQueues, connection);
+                    await using (command.ConfigureAwait(false))
+                    {
+                        await command.ExecuteNonQueryAsync().ConfigureAwait(false);
+                    }
+                });
+        }
+
         return builder.Build();
     }
 

@@ -9,6 +9,12 @@ internal static class Sql
     /// <summary>The class of the locks that receivers hold while they wait. Also in <c>postrider.publish</c>.</summary>
     private const string WaitLockClass = "1886352243";
 
+    /// <summary>
+    /// For each session that works on queues. Their tables swing between empty and full, so plans that are kept from an empty time
+    /// read the full table once for each batch (measured: a hundred times slower). The indexes are always right.
+    /// </summary>
+    public const string PlanForQueues = "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off";
+
     /// <summary>Waits for other migrations to end; held to the end of the transaction.</summary>
     public const string LockSchema = $"select pg_advisory_xact_lock({SchemaLockClass}, 1)";
 

@@ -216,6 +216,48 @@ public sealed class ReceiverTests(Database database) : IClassFixture<Database>
     }
 
     [Fact]
+    public async Task Plans_made_while_the_queue_was_empty_do_not_read_the_full_table()
+    {
+        Database.Require();
+        var queue = Database.NewQueue();
+        await using (var transport = database.Transport())
+        {
+            await transport.DeclareAsync(queue);
+        }
+
+        // Statistics are complete when a session has ended.
+        var before = await ScansAsync();
+        await using (var transport = database.Transport())
+        {
+            await using var receiver = await transport.OpenAsync(queue);
+            await DrainAsync(transport, receiver, 20, 1);
+            await DrainAsync(transport, receiver, 1, 3000);
+        }
+
+        Assert.Equal(before, await ScansAsync());
+
+        async Task<long> ScansAsync()
+        {
+            await UntilAsync("select count(*) = 0 from pg_stat_activity where application_name like 'postrider %' and query like '%" + Table(queue) + "%' and datname = current_database()");
+            return await database.ScalarAsync<long>($"select seq_scan from pg_stat_all_tables where relid = 'pgmq.q_{Table(queue)}'::regclass");
+        }
+
+        async Task DrainAsync(PgmqTransport transport, IReceiver receiver, int times, int messages)
+        {
+            for (var i = 0; i < times; i++)
+            {
+                await transport.SendAsync(queue, [.. Enumerable.Range(0, messages).Select(n => Database.Message($"{n}"))]);
+                for (var got = 0; got < messages;)
+                {
+                    var claimed = await receiver.ReceiveAsync(100, Database.Deadline);
+                    await receiver.SettleAsync([.. claimed.Select(Settlement.Ack)]);
+                    got += claimed.Count;
+                }
+            }
+        }
+    }
+
+    [Fact]
     public async Task Cancelling_a_wait_loses_nothing()
     {
         Database.Require();

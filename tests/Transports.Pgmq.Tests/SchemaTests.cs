@@ -34,12 +34,58 @@ public sealed class SchemaTests : IAsyncLifetime
         Database.Require();
         await using var transport = _database.Transport();
         await transport.DeclareAsync("first");
+        var extension = await _database.ScalarAsync<bool>("select exists (select from pg_extension where extname = 'pgmq')");
         for (var i = 0; i < 10; i++)
         {
-            var foreign = Enumerable.Range(0, 4).Select(_ => _database.SqlAsync($"select pgmq.create('race_{i}')"));
+            var foreign = Enumerable.Range(0, 4).Select(_ => CreateAsync($"race_{i}"));
             var ours = Enumerable.Range(0, 4).Select(_ => transport.DeclareAsync($"race.{i}").AsTask());
             await Task.WhenAll([.. foreign, .. ours]);
         }
+
+        async Task CreateAsync(string queue)
+        {
+            try
+            {
+                await _database.SqlAsync($"select pgmq.create('{queue}')");
+            }
+            catch (Npgsql.PostgresException e) when (e.SqlState == Npgsql.PostgresErrorCodes.UniqueViolation && extension)
+            {
+                // The extension before 1.6 does not guard against itself. Ours must succeed all the same.
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Queues_of_a_newer_pgmq_with_more_columns_work()
+    {
+        Database.Require();
+        await using var transport = new PgmqTransport(_database.Options with { Archive = true });
+        await transport.DeclareAsync("first");
+        foreach (var name in (string[])["newer", "newer_dlq"])
+        {
+            // As of 1.10: last_read_at, in the middle.
+            await _database.SqlAsync(
+                $"""
+                create table pgmq.q_{name} (msg_id bigint primary key generated always as identity, read_ct integer not null default 0,
+                    enqueued_at timestamptz not null default now(), last_read_at timestamptz, vt timestamptz not null, message jsonb, headers jsonb);
+                create table pgmq.a_{name} (msg_id bigint primary key, read_ct integer not null default 0, enqueued_at timestamptz not null default now(),
+                    last_read_at timestamptz, archived_at timestamptz not null default now(), vt timestamptz not null, message jsonb, headers jsonb);
+                create index on pgmq.q_{name} (vt)
+                """);
+        }
+
+        await transport.DeclareAsync("newer");
+        await transport.SendAsync("newer", Database.Message("1", "a"), Database.Message("2", "b"), Database.Message("3", "c"));
+        await using var receiver = await transport.OpenAsync("newer");
+        var got = await receiver.ReceiveAsync(10, Database.Deadline);
+        var results = await receiver.SettleAsync(
+            Settlement.Ack(got[0]), Settlement.Retry(got[1], TimeSpan.Zero),
+            Settlement.DeadLetter(got[2], new DeadLetterInfo { Reason = DeadLetterReason.Rejected, Queue = "newer" }));
+        Assert.All(results, result => Assert.Equal(SettleStatus.Settled, result.Status));
+        Assert.Equal("b", (await receiver.OneAsync()).Envelope.Id);
+        await using var dead = await transport.OpenAsync("newer.dlq");
+        Assert.Equal("c", (await dead.OneAsync()).Envelope.Id);
+        Assert.Equal(1L, await _database.ScalarAsync<long>("select count(*) from pgmq.a_newer where headers->>'ce-id' = 'a'"));
     }
 
     [Fact]
