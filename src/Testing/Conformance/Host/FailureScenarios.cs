@@ -203,7 +203,8 @@ public abstract class FailureScenarios(TransportFixture fixture) : HostScenarios
         var queue = NewName();
         var good = new Happenings<int>(Time, Fixture.Patience);
         var bad = new Happenings<int>(Time, Fixture.Patience);
-        var host = await StartHostAsync(messaging => messaging.AddConsumer<Job>(
+        var ledger = new Ledger(Time);
+        var host = await BeginHostAsync(new LedgerTransport(await ConnectAsync(), ledger), messaging => messaging.AddConsumer<Job>(
             queue,
             (job, _, _) =>
             {
@@ -211,6 +212,7 @@ public abstract class FailureScenarios(TransportFixture fixture) : HostScenarios
                 return new(job.Number == 0 ? Outcome.DeadLetter("bad") : Outcome.Ack);
             },
             With(AtOnce)));
+        await host.Status.Ready.WaitAsync(Fixture.Patience, Time);
         await Fixture.BreakDeadLetterQueueAsync(queue, Deadline);
 
         await host.Bus.SendAsync(queue, new Job(0));
@@ -221,6 +223,12 @@ public abstract class FailureScenarios(TransportFixture fixture) : HostScenarios
         }
 
         await good.ReachAsync(20);
+        using var patience = After(Fixture.Patience);
+        while (ledger.Events().All(static one => one.Kind != LedgerEventKind.SettlementFailed))
+        {
+            await Task.Delay(Fixture.Quiet / 10, Time, patience.Token);
+        }
+
         await Fixture.RestoreDeadLetterQueueAsync(queue, Deadline);
 
         Assert.Equal(DeadLetterReason.Rejected, (await DeadLetterAsync(await ConnectAsync(), queue)).DeadLetter!.Reason);

@@ -115,6 +115,7 @@ public abstract class ShutdownScenarios(TransportFixture fixture) : HostScenario
                 await publisher.Bus.SendAsync(queue, new Job((share * Count) + i));
             }
         })));
+        await publishing;
         for (var sitting = 1; sitting <= 6; sitting++)
         {
             await using var host = await StartHostAsync(Register);
@@ -122,7 +123,6 @@ public abstract class ShutdownScenarios(TransportFixture fixture) : HostScenario
             await host.StopAsync().WaitAsync(Fixture.Patience, Time);
         }
 
-        await publishing;
         await StartHostAsync(Register);
 
         await handled.ReachAsync(Count);
@@ -134,7 +134,8 @@ public abstract class ShutdownScenarios(TransportFixture fixture) : HostScenario
             queue,
             async (job, _, _) =>
             {
-                await Task.Yield();
+                // Handling takes a moment, so that every stop finds some that are fetched and not begun.
+                await Task.Delay(TimeSpan.FromMilliseconds(1), Time, CancellationToken.None);
                 handled.Add(job.Number);
                 return Outcome.Ack;
             },

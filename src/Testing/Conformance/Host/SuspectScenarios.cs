@@ -40,6 +40,12 @@ public abstract class SuspectScenarios(TransportFixture fixture) : HostScenarios
         var suspect = Message() with { Type = "conformance.job", ContentType = "application/json", Body = "{\"number\":0}"u8.ToArray() };
         await SendAsync(transport, queue, suspect);
         await CrashAsync(transport, queue, 2);
+        // Its last lease is over before the others come, so that they are all there together.
+        await using (var receiver = await OpenAsync(transport, queue))
+        {
+            await SettledAsync(receiver, Settlement.Release(await TakeOneAsync(receiver)));
+        }
+
         var (running, most) = (0, 0);
         var (besides, others) = (new Happenings<int>(Time, Fixture.Patience), new Happenings<int>(Time, Fixture.Patience));
         var gate = new TaskCompletionSource();
