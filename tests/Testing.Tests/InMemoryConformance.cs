@@ -35,3 +35,13 @@ public sealed class InMemorySettling(InMemoryFixture fixture) : SettlingScenario
 public sealed class InMemoryStopping(InMemoryFixture fixture) : StoppingScenarios(fixture);
 
 public sealed class InMemoryTopology(InMemoryFixture fixture) : TopologyScenarios(fixture);
+
+public sealed class InMemoryBus(InMemoryFixture fixture) : BusScenarios(fixture);
+
+public sealed class InMemoryFailures(InMemoryFixture fixture) : FailureScenarios(fixture);
+
+public sealed class InMemoryHandling(InMemoryFixture fixture) : HandlingScenarios(fixture);
+
+public sealed class InMemoryShutdown(InMemoryFixture fixture) : ShutdownScenarios(fixture);
+
+public sealed class InMemorySuspects(InMemoryFixture fixture) : SuspectScenarios(fixture);

@@ -102,7 +102,7 @@ public enum Fault
     /// <summary>A user's header sets a property.</summary>
     TrustsReservedHeaders,
 
-    /// <summary>Trace state and baggage do not arrive.</summary>
+    /// <summary>Trace context does not arrive.</summary>
     LosesTrace,
 
     /// <summary>The last byte of bodies changes.</summary>

@@ -68,7 +68,7 @@ internal static class FaultyContents
         {
             Fault.ForgetsMetadata when fault.Hits(Fault.ForgetsMetadata) => envelope with { Key = null, CorrelationId = null },
             Fault.InventsMetadata when fault.Hits(Fault.InventsMetadata) => envelope with { ContentType = envelope.ContentType ?? "text/plain" },
-            Fault.LosesTrace when fault.Hits(Fault.LosesTrace) => envelope with { TraceState = null, Baggage = null },
+            Fault.LosesTrace when fault.Hits(Fault.LosesTrace) => envelope with { TraceParent = null, TraceState = null, Baggage = null },
             Fault.LosesAttempt when fault.Hits(Fault.LosesAttempt, isRetry) => envelope with { Attempt = 1 },
             Fault.TrimsUnicode when fault.Hits(Fault.TrimsUnicode) => envelope with
             {
