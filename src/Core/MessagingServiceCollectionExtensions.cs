@@ -30,9 +30,10 @@ public static class MessagingServiceCollectionExtensions
             Register(services, registration);
         }
 
-        if (configuration?.GetSection("Messaging") is { } section)
+        if (configuration is not null)
         {
-            registration.ConfiguredTransport = section["Transport"] ?? registration.ConfiguredTransport;
+            services.TryAddSingleton(configuration); // for the transports' own options
+            registration.ConfiguredTransport = configuration["Messaging:Transport"] ?? registration.ConfiguredTransport;
         }
 
         return new MessagingBuilder(services, registration);

@@ -11,7 +11,8 @@ internal static class ConnectionStrings
     {
         if (string.IsNullOrWhiteSpace(text))
         {
-            throw new MessagingConfigurationException("PgmqOptions.ConnectionString is empty.");
+            throw new MessagingConfigurationException(
+                "PgmqOptions.ConnectionString is empty. Set Messaging:Pgmq:ConnectionString (in the environment: Messaging__Pgmq__ConnectionString).");
         }
 
         var result = text.StartsWith("postgres://", StringComparison.OrdinalIgnoreCase)

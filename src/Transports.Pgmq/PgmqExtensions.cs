@@ -12,17 +12,18 @@ public static class PgmqExtensions
     /// <summary>The transport's name in the configuration: <c>Messaging:Transport=pgmq</c>.</summary>
     public const string TransportName = "pgmq";
 
-    /// <summary>Chooses PGMQ, whatever the configuration says.</summary>
+    /// <summary>Chooses PGMQ, whatever <c>Messaging:Transport</c> says, with this connection string.</summary>
     public static MessagingBuilder UsePgmq(this MessagingBuilder builder, string connectionString) =>
-        builder.UsePgmq(new PgmqOptions { ConnectionString = connectionString });
+        builder.UsePgmq(options => options with { ConnectionString = connectionString });
 
-    /// <summary>Chooses PGMQ, whatever the configuration says.</summary>
-    /// <exception cref="MessagingConfigurationException">At start: an option is wrong, or the connection string cannot be read.</exception>
-    public static MessagingBuilder UsePgmq(this MessagingBuilder builder, PgmqOptions options)
+    /// <summary>Chooses PGMQ, whatever <c>Messaging:Transport</c> says. The options come from the configuration as for <see cref="AddPgmq"/>.</summary>
+    /// <param name="builder">The registration.</param>
+    /// <param name="configure">Changes what the configuration says.</param>
+    /// <exception cref="MessagingConfigurationException">At start: an option is wrong, or there is no connection string.</exception>
+    public static MessagingBuilder UsePgmq(this MessagingBuilder builder, Func<PgmqOptions, PgmqOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(builder);
-        ArgumentNullException.ThrowIfNull(options);
-        return builder.UseTransport(TransportName, services => Create(services, options));
+        return builder.UseTransport(TransportName, services => Create(services, configure));
     }
 
     /// <summary>
@@ -35,15 +36,13 @@ public static class PgmqExtensions
     public static MessagingBuilder AddPgmq(this MessagingBuilder builder, Func<PgmqOptions, PgmqOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(builder);
-        return builder.AddTransport(TransportName, services =>
-        {
-            var options = Read(services.GetService<IConfiguration>());
-            return Create(services, configure?.Invoke(options) ?? options);
-        });
+        return builder.AddTransport(TransportName, services => Create(services, configure));
     }
 
-    private static PgmqTransport Create(IServiceProvider services, PgmqOptions options)
+    private static PgmqTransport Create(IServiceProvider services, Func<PgmqOptions, PgmqOptions>? configure)
     {
+        var options = Read(services.GetService<IConfiguration>());
+        options = configure?.Invoke(options) ?? options;
         var application = services.GetService<MessagingOptions>()?.Application;
         if (options.ApplicationName == PgmqOptions.DefaultApplicationName && !string.IsNullOrWhiteSpace(application))
         {
