@@ -78,7 +78,8 @@ internal sealed class Connections : IAsyncDisposable
             Enlist = false,
             // Sessions of these pools keep no state, so there is nothing to reset.
             NoResetOnClose = true,
-            MaxAutoPrepare = size > 0 ? 128 : 0,
+            // Two statements for each queue that is only polled, four for one that is busy.
+            MaxAutoPrepare = size > 0 ? 512 : 0,
             PersistSecurityInfo = false,
             IncludeErrorDetail = false,
         };

@@ -89,14 +89,14 @@ internal sealed class PgmqListener(Connections connections, ILogger log) : IAsyn
     /// Lets publishers know. After this the receiver must look once more before it waits: what was stored before was not announced.
     /// False if it is not possible now, as while the listening connection is away or a publisher is about to commit.
     /// </summary>
-    public async ValueTask<bool> AnnounceAsync(WakeUp wakeUp)
+    public async ValueTask<bool> AnnounceAsync(WakeUp wakeUp, CancellationToken cancellationToken)
     {
         if (!_listening)
         {
             return false;
         }
 
-        await _session.WaitAsync().ConfigureAwait(false);
+        await _session.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
             if (_locks is not { FullState: System.Data.ConnectionState.Open })

@@ -65,7 +65,7 @@ internal sealed class PgmqReceiver : IReceiver, ILeaseRenewal
 
                 idle = true;
                 _fullClaims = 0;
-                if (!_listener.IsAnnounced(_wakeUp) && await _listener.AnnounceAsync(_wakeUp).ConfigureAwait(false))
+                if (!_listener.IsAnnounced(_wakeUp) && await _listener.AnnounceAsync(_wakeUp, cancellationToken).ConfigureAwait(false))
                 {
                     // What was stored before publishers knew of us is found by looking once more.
                     continue;

@@ -16,51 +16,65 @@ internal sealed class SchemaMigration(Connections connections, bool create, ILog
 
     private static readonly Version OldestExtension = new(1, 5);
     private static readonly SearchValues<char> VersionCharacters = SearchValues.Create("0123456789.");
-    private readonly SemaphoreSlim _one = new(1, 1);
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Lock _lock = new();
+    private Task? _preparing;
     private volatile bool _ready;
 
     /// <summary>Looks again at the next use.</summary>
     public void Forget() => _ready = false;
 
     /// <exception cref="TransportException">The database cannot be reached or prepared, or is newer than this code.</exception>
-    public ValueTask EnsureAsync(CancellationToken cancellationToken) => _ready ? ValueTask.CompletedTask : PrepareAsync(cancellationToken);
+    public ValueTask EnsureAsync(CancellationToken cancellationToken) =>
+        _ready ? ValueTask.CompletedTask : new(PrepareOnce().WaitAsync(cancellationToken));
 
-    public void Dispose() => _one.Dispose();
-
-    private async ValueTask PrepareAsync(CancellationToken cancellationToken)
+    public void Dispose()
     {
-        await _one.WaitAsync(cancellationToken).ConfigureAwait(false);
-        try
-        {
-            for (var attempt = 1; !_ready; attempt++)
-            {
-                var connection = await connections.OpenAsync(connections.Receive, "prepare the database", cancellationToken).ConfigureAwait(false);
-                await using (connection.ConfigureAwait(false))
-                {
-                    try
-                    {
-                        if (!await IsCurrentAsync(connection, cancellationToken).ConfigureAwait(false))
-                        {
-                            await MigrateAsync(connection, cancellationToken).ConfigureAwait(false);
-                        }
+        _stop.Cancel();
+        _stop.Dispose();
+    }
 
-                        _ready = true;
-                    }
-                    catch (PostgresException e) when (attempt < 5 && e.SqlState is PostgresErrorCodes.UniqueViolation
-                        or PostgresErrorCodes.DuplicateSchema or PostgresErrorCodes.DuplicateTable or PostgresErrorCodes.DuplicateObject)
+    /// <summary>All who wait share one attempt and its error, so that a server that does not answer costs one time-out and not one each.</summary>
+    private Task PrepareOnce()
+    {
+        lock (_lock)
+        {
+            if (_preparing is null or { IsCompleted: true })
+            {
+                var token = _stop.Token;
+                _preparing = Task.Run(() => PrepareAsync(token), token);
+            }
+
+            return _preparing;
+        }
+    }
+
+    private async Task PrepareAsync(CancellationToken cancellationToken)
+    {
+        for (var attempt = 1; !_ready; attempt++)
+        {
+            var connection = await connections.OpenAsync(connections.Receive, "prepare the database", cancellationToken).ConfigureAwait(false);
+            await using (connection.ConfigureAwait(false))
+            {
+                try
+                {
+                    if (!await IsCurrentAsync(connection, cancellationToken).ConfigureAwait(false))
                     {
-                        // Somebody who does not know our lock made the same thing at the same time. Now it is there.
+                        await MigrateAsync(connection, cancellationToken).ConfigureAwait(false);
                     }
-                    catch (Exception e) when (e is not OperationCanceledException)
-                    {
-                        throw connections.Failed(e, "prepare the database");
-                    }
+
+                    _ready = true;
+                }
+                catch (PostgresException e) when (attempt < 5 && e.SqlState is PostgresErrorCodes.UniqueViolation
+                    or PostgresErrorCodes.DuplicateSchema or PostgresErrorCodes.DuplicateTable or PostgresErrorCodes.DuplicateObject)
+                {
+                    // Somebody who does not know our lock made the same thing at the same time. Now it is there.
+                }
+                catch (Exception e) when (e is not OperationCanceledException)
+                {
+                    throw connections.Failed(e, "prepare the database");
                 }
             }
-        }
-        finally
-        {
-            _one.Release();
         }
     }
 

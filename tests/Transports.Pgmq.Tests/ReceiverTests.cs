@@ -152,7 +152,7 @@ public sealed class ReceiverTests(Database database) : IClassFixture<Database>
             var waiting = receiver.ReceiveAsync(10, Database.Deadline).AsTask();
             // Both are visible in the server: the announcement, and that the poll has reached its longest interval.
             await UntilAsync($"select count(*) > 0 from pg_locks where locktype = 'advisory' and classid = 1886352243 and objid = hashtext('{Table(queue)}')::bit(32)::bigint::oid");
-            await UntilAsync("select max(now() - state_change) > interval '300 ms' from pg_stat_activity where application_name = 'postrider receive' and datname = current_database()");
+            await UntilAsync("select min(now() - state_change) > interval '300 ms' from pg_stat_activity where application_name = 'postrider receive' and datname = current_database()");
             var clock = Stopwatch.StartNew();
             await other.SendAsync(queue, Database.Message("1"));
             var got = await waiting;
@@ -174,7 +174,7 @@ public sealed class ReceiverTests(Database database) : IClassFixture<Database>
         await transport.DeclareAsync(queue);
         await using var receiver = await transport.OpenAsync(queue);
         var waiting = receiver.ReceiveAsync(10, Database.Deadline).AsTask();
-        await UntilAsync("select max(now() - state_change) > interval '300 ms' from pg_stat_activity where application_name = 'postrider receive' and datname = current_database()");
+        await UntilAsync("select min(now() - state_change) > interval '300 ms' from pg_stat_activity where application_name = 'postrider receive' and datname = current_database()");
         var clock = Stopwatch.StartNew();
         await database.SqlAsync($"select pgmq.send('{Table(queue)}', '1')");
         await waiting;
