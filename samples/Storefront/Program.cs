@@ -41,7 +41,7 @@ command.SetAction(RunAsync);
 
 var parsed = command.Parse(args);
 return parsed.Errors is [var error, ..]
-    ? Failed(ExitCodes.Usage, $"{error.Message} See --help.")
+    ? Failed(ExitCodes.Usage, $"{Unknown(parsed.UnmatchedTokens) ?? error.Message} See --help.")
     : await parsed.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null }); // Ctrl-C is the host's.
 
 async Task<int> RunAsync(ParseResult options, CancellationToken cancellationToken)
@@ -79,6 +79,14 @@ async Task<int> RunAsync(ParseResult options, CancellationToken cancellationToke
             : $"The broker cannot be used: {e.Message}");
     }
 }
+
+// A word that is not understood may be a part of a connection string: it is not repeated.
+static string? Unknown(IReadOnlyList<string> words) => words switch
+{
+    [] => null,
+    [['-', ..] option, ..] => $"There is no option {option.Split('=', ':')[0]}.",
+    _ => "There is a word that belongs to no option. Put quotes around a value with spaces.",
+};
 
 static int Failed(int exitCode, string message)
 {

@@ -6,6 +6,7 @@ namespace Postrider.Storefront.Tests;
 public sealed class AccountingTests : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(10);
 
     private readonly FakeTimeProvider _time = new();
     private readonly Accounting _accounting;
@@ -29,7 +30,7 @@ public sealed class AccountingTests : IDisposable
 
         _time.Advance(Patience);
 
-        Assert.False(await ending);
+        Assert.False(await ending.WaitAsync(Deadline));
         Assert.Equal([0, 1], _accounting.Read().Consumers.Select(consumer => consumer.Outstanding.Count));
         Assert.Equal([7L], _accounting.Read().Consumers[1].Outstanding);
     }
@@ -46,7 +47,7 @@ public sealed class AccountingTests : IDisposable
 
         _accounting.InputEnded();
 
-        Assert.True(await ending);
+        Assert.True(await ending.WaitAsync(Deadline));
     }
 
     [Fact]

@@ -15,23 +15,7 @@ internal sealed record Run(int ExitCode, string Output, string Error)
     public static async Task<Run> Storefront(
         ReadOnlyMemory<byte> input, IReadOnlyDictionary<string, string> environment, params string[] arguments)
     {
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Postrider.Storefront.dll"), .. arguments])
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        foreach (var inherited in start.Environment.Keys.Where(key => key.StartsWith("Messaging__", StringComparison.OrdinalIgnoreCase)).ToList())
-        {
-            start.Environment.Remove(inherited);
-        }
-
-        foreach (var (name, value) in environment)
-        {
-            start.Environment[name] = value;
-        }
-
-        using var process = Process.Start(start)!;
+        using var process = Start(environment, arguments);
         using var limit = new CancellationTokenSource(Limit);
         try
         {
@@ -59,6 +43,30 @@ internal sealed record Run(int ExitCode, string Output, string Error)
         }
     }
 
+    /// <summary>Interrupts it, as Ctrl-C does, when it has shown its progress for the first time. Its input stays open.</summary>
+    public static async Task<Run> InterruptedStorefront(ReadOnlyMemory<byte> input)
+    {
+        using var process = Start(new Dictionary<string, string>(), "--input", "-");
+        using var limit = new CancellationTokenSource(Limit);
+        try
+        {
+            await process.StandardInput.BaseStream.WriteAsync(input, limit.Token);
+            await process.StandardInput.BaseStream.FlushAsync(limit.Token);
+            var first = await process.StandardOutput.ReadLineAsync(limit.Token);
+            using var kill = Process.Start("kill", ["-INT", $"{process.Id}"]);
+            var rest = await process.StandardOutput.ReadToEndAsync(limit.Token);
+            await process.WaitForExitAsync(limit.Token);
+            return new(process.ExitCode, first + "\n" + rest, await process.StandardError.ReadToEndAsync(limit.Token));
+        }
+        finally
+        {
+            if (!process.HasExited)
+            {
+                process.Kill(entireProcessTree: true);
+            }
+        }
+    }
+
     public static Task<Run> Storefront(params string[] arguments) => Storefront(default, new Dictionary<string, string>(), arguments);
 
     /// <summary>The row of the first table that begins with this consumer's name: handled, retried, dead letters, handled twice.</summary>
@@ -66,6 +74,27 @@ internal sealed record Run(int ExitCode, string Output, string Error)
 
     /// <summary>The dead letters of a consumer by reason, from the second table.</summary>
     public Dictionary<string, long> DeadLetters(string name) => Rows(name)[1..].ToDictionary(row => row[2], row => long.Parse(row[1].Replace(",", "")));
+
+    private static Process Start(IReadOnlyDictionary<string, string> environment, params string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Postrider.Storefront.dll"), .. arguments])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        foreach (var inherited in start.Environment.Keys.Where(key => key.StartsWith("Messaging__", StringComparison.OrdinalIgnoreCase)).ToList())
+        {
+            start.Environment.Remove(inherited);
+        }
+
+        foreach (var (name, value) in environment)
+        {
+            start.Environment[name] = value;
+        }
+
+        return Process.Start(start)!;
+    }
 
     private List<string[]> Rows(string name) =>
     [

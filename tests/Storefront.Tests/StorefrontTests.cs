@@ -50,6 +50,19 @@ public sealed class StorefrontTests
     }
 
     [Fact]
+    public async Task Interrupted_it_ends_what_runs_and_says_so_with_exit_code_130()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "no signal to send on Windows");
+
+        var run = await Run.InterruptedStorefront(Encoding.UTF8.GetBytes(File.ReadLines(Run.ShippedOrders).First() + "\n"));
+
+        Assert.Equal(130, run.ExitCode);
+        Assert.Contains("Interrupted: 0 copies were under way.", run.Output);
+        Assert.Equal([1, 0, 0, 0], run.Consumer("billing"));
+        Assert.Empty(run.Error);
+    }
+
+    [Fact]
     public async Task A_line_too_long_to_be_a_message_is_named_and_the_others_go_on()
     {
         var orders = Encoding.UTF8.GetBytes($"{new string('x', 3 * 1024 * 1024)}\n{File.ReadLines(Run.ShippedOrders).First()}\n{new string('y', 1024 * 1024)}");
@@ -75,7 +88,10 @@ public sealed class StorefrontTests
     [InlineData("--inptu", "--inptu", "x")]
     [InlineData("--transport", "--connection", "Host=nowhere")]
     [InlineData("--concurrency", "--concurrency", "many")]
-    public Task A_wrong_option_is_one_line_and_exit_code_64(string names, params string[] arguments) => AssertOneLine(64, names, arguments);
+    [InlineData("--conection", "--transport", "pgmq", "--conection=Host=nowhere;Password=hunter2")]
+    [InlineData("quotes", "--transport", "pgmq", "--connection", "Host=nowhere;User", "Id=shop;Password=hunter2")]
+    public async Task A_wrong_option_is_one_line_without_a_secret_and_exit_code_64(string names, params string[] arguments) =>
+        Assert.DoesNotContain("hunter2", await AssertOneLine(64, names, arguments));
 
     [Fact]
     public async Task The_environment_wins_over_the_file_and_the_command_line_over_both()
