@@ -25,11 +25,14 @@ internal sealed class FaultyRouter
     public static bool IsOn(Fault fault) => fault is Fault.SharesOneCopy or Fault.StarTakesMany or Fault.HashNeedsAWord
         or Fault.MissesPatterns or Fault.DeliversOverlapTwice or Fault.MisroutesTopics or Fault.DeclareForgetsOld;
 
-    public bool Knows(Topology topology)
+    /// <summary>Remembers the queues, and tells whether one of them was known.</summary>
+    public bool Meet(Topology topology)
     {
         lock (_gate)
         {
-            return topology.Queues.Any(_queues.Contains);
+            var isKnown = topology.Queues.Any(_queues.Contains);
+            _queues.UnionWith(topology.Queues);
+            return isKnown;
         }
     }
 
@@ -37,7 +40,6 @@ internal sealed class FaultyRouter
     {
         lock (_gate)
         {
-            _queues.UnionWith(topology.Queues);
             _bindings = [.. (fault == Fault.DeclareForgetsOld ? [] : _bindings).Union(topology.Bindings)];
         }
     }

@@ -35,7 +35,7 @@ public sealed class FaultyTransport : ITransport
     public async ValueTask DeclareAsync(Topology topology, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(topology);
-        var isKnown = _fault.Router.Knows(topology);
+        var isKnown = _fault.Router.Meet(topology);
         if (_fault.Hits(Fault.ThrowsOnSecondDeclare, isKnown))
         {
             throw new TransportException("The queue exists already.", TransportError.TopologyMismatch);
