@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Globalization;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
@@ -119,7 +118,7 @@ internal static class EnvelopeMapper
 
     private static void WriteInfo(Utf8JsonWriter json, DeadLetterInfo info)
     {
-        json.WriteString(Reason, Code(info.Reason));
+        json.WriteString(Reason, info.Reason.ToWireName());
         Words(json, Description, info.Description);
         Words(json, ExceptionType, info.ExceptionType);
         Words(json, ExceptionMessage, info.ExceptionMessage);
@@ -136,19 +135,6 @@ internal static class EnvelopeMapper
     public static bool IsReserved(string name) =>
         name.StartsWith(Prefix, StringComparison.Ordinal)
         || name is SpecVersion or Id or Type or Source or Time or Key or ContentType or TraceParent or TraceState or Baggage;
-
-    /// <summary>The name of a reason on the wire.</summary>
-    public static string Code(DeadLetterReason reason) => reason switch
-    {
-        DeadLetterReason.Rejected => "rejected",
-        DeadLetterReason.Malformed => "malformed",
-        DeadLetterReason.UnknownType => "unknown-type",
-        DeadLetterReason.NonRetryable => "non-retryable",
-        DeadLetterReason.Exhausted => "exhausted",
-        DeadLetterReason.Expired => "expired",
-        DeadLetterReason.RedeliveredTooOften => "redelivered-too-often",
-        _ => ((int)reason).ToString(CultureInfo.InvariantCulture),
-    };
 
     /// <summary>Whether the media type is JSON: <c>application/json</c> or any with <c>+json</c>, whatever its parameters.</summary>
     public static bool IsJson(string? contentType)

@@ -54,7 +54,7 @@ internal sealed class EnvelopeReader(string table)
 
     private static DeadLetterInfo DeadLetter(in Fields fields) => new()
     {
-        Reason = ReasonOf(fields.Reason!),
+        Reason = DeadLetterReasonNames.FromWireName(fields.Reason) ?? DeadLetterReason.Rejected,
         Description = fields.Description,
         ExceptionType = fields.ExceptionType,
         ExceptionMessage = fields.ExceptionMessage,
@@ -200,19 +200,6 @@ internal sealed class EnvelopeReader(string table)
 
         defect = $"The header '{EnvelopeMapper.BodyForm}' says base64, but the message is not a JSON string of base64.";
         return message;
-    }
-
-    private static DeadLetterReason ReasonOf(string code)
-    {
-        foreach (var reason in Enum.GetValues<DeadLetterReason>())
-        {
-            if (EnvelopeMapper.Code(reason) == code)
-            {
-                return reason;
-            }
-        }
-
-        return DeadLetterReason.Rejected;
     }
 
     private struct Fields

@@ -78,7 +78,9 @@ internal sealed class PgmqSettler(Connections connections, string queue, string 
         for (var i = 0; i < ids.Length; i++)
         {
             var delivery = (PgmqDelivery)deliveries.Span[i];
-            (ids[i], reads[i], results.Span[i]) = (delivery.RowId, delivery.Reads, SettleResult.Lost);
+            // What is being settled must not be leased anew behind it: a row that went back would stay hidden. No row has this id.
+            var id = delivery.IsSettling ? -1 : delivery.RowId;
+            (ids[i], reads[i], results.Span[i]) = (id, delivery.Reads, SettleResult.Lost);
         }
 
         try
