@@ -45,7 +45,7 @@ public sealed class OrderFeed(IMessageBus bus, MessagingOptions options, Account
         catch (PublishException e)
         {
             accounting.NotPublished(line.Number, e.Message);
-            if (e.Outcome != PublishOutcome.Rejected)
+            if (e.Status != PublishStatus.Rejected)
             {
                 throw; // Not this order is at fault, but the broker: the next one would fare no better.
             }

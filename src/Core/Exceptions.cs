@@ -7,14 +7,14 @@ public abstract class MessagingException(string message, Exception? innerExcepti
 public sealed class MessagingConfigurationException(string message, Exception? innerException = null) : MessagingException(message, innerException);
 
 /// <summary>A message was not published.</summary>
-public sealed class PublishException(string message, string messageId, PublishOutcome outcome, Exception? innerException = null)
+public sealed class PublishException(string message, string messageId, PublishStatus status, Exception? innerException = null)
     : MessagingException(message, innerException)
 {
     /// <summary>The id under which it was tried; publish again under the same id to let the broker or an inbox find duplicates.</summary>
     public string MessageId { get; } = messageId;
 
     /// <summary>What is known.</summary>
-    public PublishOutcome Outcome { get; } = outcome;
+    public PublishStatus Status { get; } = status;
 }
 
 /// <summary>A body cannot be decoded. The message goes to the dead-letter queue at once, its bytes kept.</summary>

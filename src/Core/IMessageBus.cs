@@ -9,13 +9,13 @@ public interface IMessageBus
 {
     /// <summary>Publishes to a topic, by default the message's own name: every bound queue gets a copy.</summary>
     /// <remarks>A topic without any queue is counted, and an error with <see cref="PublishOptions.RequireSubscribers"/>.</remarks>
-    /// <exception cref="PublishException">Not confirmed in time, or refused; <see cref="PublishException.Outcome"/> tells what is known.</exception>
+    /// <exception cref="PublishException">Not confirmed in time, or refused; <see cref="PublishException.Status"/> tells what is known.</exception>
     /// <exception cref="OperationCanceledException">Cancelled. The message may have been stored.</exception>
     ValueTask<PublishReceipt> PublishAsync<TMessage>(TMessage message, PublishOptions? options = null, CancellationToken cancellationToken = default)
         where TMessage : notnull;
 
     /// <summary>Sends to one queue.</summary>
-    /// <exception cref="PublishException">As for publishing; <see cref="PublishOutcome.Unroutable"/> if the queue does not exist.</exception>
+    /// <exception cref="PublishException">As for publishing; <see cref="PublishStatus.Unroutable"/> if the queue does not exist.</exception>
     /// <exception cref="OperationCanceledException">Cancelled. The message may have been stored.</exception>
     ValueTask<PublishReceipt> SendAsync<TMessage>(
         string queue, TMessage message, PublishOptions? options = null, CancellationToken cancellationToken = default)
@@ -24,31 +24,9 @@ public interface IMessageBus
 
 /// <summary>Proof that a message was accepted.</summary>
 /// <param name="MessageId">The message's id.</param>
-/// <param name="Outcome"><see cref="PublishOutcome.Stored"/>, <see cref="PublishOutcome.Duplicate"/>, or <see cref="PublishOutcome.Unroutable"/>
+/// <param name="Status"><see cref="PublishStatus.Stored"/>, <see cref="PublishStatus.Duplicate"/>, or <see cref="PublishStatus.Unroutable"/>
 /// for a topic without any queue.</param>
-public readonly record struct PublishReceipt(string MessageId, PublishOutcome Outcome);
-
-/// <summary>What is known of a published message.</summary>
-public enum PublishOutcome
-{
-    /// <summary>The broker has it durably.</summary>
-    Stored,
-
-    /// <summary>The broker already had a message of this id.</summary>
-    Duplicate,
-
-    /// <summary>No queue took it: nothing was stored.</summary>
-    Unroutable,
-
-    /// <summary>It is refused: too large, an illegal name or header. Trying again is useless.</summary>
-    Rejected,
-
-    /// <summary>The broker never got it. Publishing it again cannot duplicate it.</summary>
-    NotSent,
-
-    /// <summary>It was handed over and no confirmation came in time: it may or may not be stored.</summary>
-    Unknown,
-}
+public readonly record struct PublishReceipt(string MessageId, PublishStatus Status);
 
 /// <summary>Options of one publish or send.</summary>
 public sealed record PublishOptions

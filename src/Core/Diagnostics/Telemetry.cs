@@ -80,11 +80,11 @@ internal sealed class Telemetry : IDisposable
         return new(activity, _sent.Enabled || _operationDuration.Enabled ? _time.GetTimestamp() : 0, system);
     }
 
-    public void EndPublish(Operation operation, PublishContext context, PublishOutcome outcome, Exception? error)
+    public void EndPublish(Operation operation, PublishContext context, PublishStatus outcome, Exception? error)
     {
-        var failed = outcome is not (PublishOutcome.Stored or PublishOutcome.Duplicate or PublishOutcome.Unroutable);
+        var failed = outcome is not (PublishStatus.Stored or PublishStatus.Duplicate or PublishStatus.Unroutable);
         var errorType = failed ? error?.GetType().FullName ?? outcome.ToString() : null;
-        if (outcome == PublishOutcome.Unroutable && _unroutable.Enabled)
+        if (outcome == PublishStatus.Unroutable && _unroutable.Enabled)
         {
             _unroutable.Add(1, new(System, operation.System), new(DestinationName, context.Destination.Name));
         }

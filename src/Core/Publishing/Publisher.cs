@@ -27,7 +27,7 @@ internal sealed class Publisher(
         var operation = _operations.Take();
         var token = operation.Begin(options.PublishTimeout, context.CancellationToken);
         var attempt = telemetry.BeginPublish(transport.Capabilities.System, context, id, operation);
-        var outcome = PublishOutcome.NotSent;
+        var outcome = PublishStatus.NotSent;
         Exception? error = null;
         try
         {
@@ -36,7 +36,7 @@ internal sealed class Publisher(
         }
         catch (BodyTooLargeException e)
         {
-            (outcome, error) = (PublishOutcome.Rejected, e);
+            (outcome, error) = (PublishStatus.Rejected, e);
         }
         finally
         {
@@ -46,8 +46,8 @@ internal sealed class Publisher(
 
         return outcome switch
         {
-            PublishOutcome.Stored or PublishOutcome.Duplicate => new(id, outcome),
-            PublishOutcome.Unroutable when context.Destination.Kind == DestinationKind.Topic && !context.Options.RequireSubscribers => new(id, outcome),
+            PublishStatus.Stored or PublishStatus.Duplicate => new(id, outcome),
+            PublishStatus.Unroutable when context.Destination.Kind == DestinationKind.Topic && !context.Options.RequireSubscribers => new(id, outcome),
             _ => throw Failure(context, id, outcome, error),
         };
     }
@@ -91,10 +91,10 @@ internal sealed class Publisher(
     }
 
     /// <summary>Tries until there is an answer. Once a try ended unknown, the whole publish can no longer end as not sent.</summary>
-    private async ValueTask<(PublishOutcome Outcome, Exception? Error)> StoreAsync(
+    private async ValueTask<(PublishStatus Outcome, Exception? Error)> StoreAsync(
         PublishContext context, string id, PublishOperation operation, CancellationToken token)
     {
-        var worst = PublishOutcome.NotSent;
+        var worst = PublishStatus.NotSent;
         Exception? lastError = null;
         var backoff = new Backoff(FirstPause, LongestPause);
         try
@@ -106,10 +106,10 @@ internal sealed class Publisher(
                 var result = operation.Result[0];
                 if (result.Status is not (PublishStatus.NotSent or PublishStatus.Unknown))
                 {
-                    return (Outcome(result.Status), result.Error);
+                    return (result.Status, result.Error);
                 }
 
-                worst = result.Status == PublishStatus.Unknown ? PublishOutcome.Unknown : worst;
+                worst = result.Status == PublishStatus.Unknown ? PublishStatus.Unknown : worst;
                 lastError = result.Error ?? lastError;
                 if (token.IsCancellationRequested || result.Error is TransportException { IsTransient: false })
                 {
@@ -136,25 +136,15 @@ internal sealed class Publisher(
         return (worst, lastError ?? status.Error);
     }
 
-    private static PublishOutcome Outcome(PublishStatus status) => status switch
+    private PublishException Failure(PublishContext context, string id, PublishStatus outcome, Exception? error) => outcome switch
     {
-        PublishStatus.Stored => PublishOutcome.Stored,
-        PublishStatus.Duplicate => PublishOutcome.Duplicate,
-        PublishStatus.Unroutable => PublishOutcome.Unroutable,
-        PublishStatus.Rejected => PublishOutcome.Rejected,
-        PublishStatus.NotSent => PublishOutcome.NotSent,
-        _ => PublishOutcome.Unknown,
-    };
-
-    private PublishException Failure(PublishContext context, string id, PublishOutcome outcome, Exception? error) => outcome switch
-    {
-        PublishOutcome.Unroutable => new(
+        PublishStatus.Unroutable => new(
             context.Destination.Kind == DestinationKind.Queue
                 ? $"The message {id} was not sent: the {context.Destination} does not exist. Start its consumer once, or correct the name."
                 : $"The message {id} was not published: no queue is bound to the {context.Destination}, and subscribers are required.",
             id, outcome, error),
-        PublishOutcome.Rejected => Refused(context, id, error?.Message ?? "The broker refuses it.", error),
-        PublishOutcome.NotSent => new(
+        PublishStatus.Rejected => Refused(context, id, error?.Message ?? "The broker refuses it.", error),
+        PublishStatus.NotSent => new(
             $"The message {id} for the {context.Destination} was not sent within {options.PublishTimeout}: {Why(error)} It is safe to publish it again.",
             id, outcome, error),
         _ => new(
@@ -168,5 +158,5 @@ internal sealed class Publisher(
         : "the messaging host has not been started (start the application's host first).");
 
     private static PublishException Refused(PublishContext context, string id, string why, Exception? error = null) =>
-        new($"The message {id} for the {context.Destination} is refused: {why}", id, PublishOutcome.Rejected, error);
+        new($"The message {id} for the {context.Destination} is refused: {why}", id, PublishStatus.Rejected, error);
 }

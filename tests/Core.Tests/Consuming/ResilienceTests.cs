@@ -35,7 +35,7 @@ public sealed class ResilienceTests
         await using var host = await TestHost.StartAsync(m => m.UseInMemory(broker).AddConsumer<Ping>("deleted", (_, _, _) => Done(handled)));
 
         Assert.True(broker.DeleteQueue("deleted"));
-        while ((await host.Bus.PublishAsync(new Ping(1))).Outcome == PublishOutcome.Unroutable)
+        while ((await host.Bus.PublishAsync(new Ping(1))).Status == PublishStatus.Unroutable)
         {
             await Task.Yield();
         }

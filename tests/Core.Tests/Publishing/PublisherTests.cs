@@ -17,7 +17,7 @@ public sealed class PublisherTests
 
         var receipt = await host.Bus.PublishAsync(new Ping(1));
 
-        Assert.Equal(PublishOutcome.Stored, receipt.Outcome);
+        Assert.Equal(PublishStatus.Stored, receipt.Status);
         Assert.Equal(3, transport.Published.Count);
         Assert.All(transport.Published, message => Assert.Equal(receipt.MessageId, message.Envelope.Id));
         Assert.All(transport.Published, message => Assert.Equal("""{"number":1,"text":""}""", Encoding.UTF8.GetString(message.Envelope.Body.Span)));
@@ -31,7 +31,7 @@ public sealed class PublisherTests
 
         var e = await Assert.ThrowsAsync<PublishException>(async () => await host.Bus.PublishAsync(new Ping(1)));
 
-        Assert.Equal(PublishOutcome.Unknown, e.Outcome);
+        Assert.Equal(PublishStatus.Unknown, e.Status);
         Assert.Same(Away, e.InnerException);
     }
 
@@ -44,7 +44,7 @@ public sealed class PublisherTests
 
         var e = await Assert.ThrowsAsync<PublishException>(async () => await host.Bus.PublishAsync(new Ping(1)));
 
-        Assert.Equal(PublishOutcome.NotSent, e.Outcome);
+        Assert.Equal(PublishStatus.NotSent, e.Status);
         Assert.InRange(TimeProvider.System.GetElapsedTime(started).TotalSeconds, 0.2, 5);
     }
 
@@ -68,7 +68,7 @@ public sealed class PublisherTests
 
         var e = await Assert.ThrowsAsync<PublishException>(async () => await host.Bus.PublishAsync(new Ping(1)));
 
-        Assert.Equal(PublishOutcome.NotSent, e.Outcome);
+        Assert.Equal(PublishStatus.NotSent, e.Status);
         Assert.Contains("has not been started", e.Message, StringComparison.Ordinal);
     }
 
@@ -95,7 +95,7 @@ public sealed class PublisherTests
         Assert.False(publish.IsCompleted);
         declared.SetResult();
 
-        Assert.Equal(PublishOutcome.Stored, (await publish).Outcome);
+        Assert.Equal(PublishStatus.Stored, (await publish).Status);
     }
 
     [Fact]
@@ -103,10 +103,10 @@ public sealed class PublisherTests
     {
         await using var host = await TestHost.StartAsync(_ => { });
 
-        Assert.Equal(PublishOutcome.Unroutable, (await host.Bus.PublishAsync(new Ping(1))).Outcome);
+        Assert.Equal(PublishStatus.Unroutable, (await host.Bus.PublishAsync(new Ping(1))).Status);
         var e = await Assert.ThrowsAsync<PublishException>(
             async () => await host.Bus.PublishAsync(new Ping(1), new() { RequireSubscribers = true }));
-        Assert.Equal(PublishOutcome.Unroutable, e.Outcome);
+        Assert.Equal(PublishStatus.Unroutable, e.Status);
     }
 
     [Fact]
@@ -116,7 +116,7 @@ public sealed class PublisherTests
 
         var e = await Assert.ThrowsAsync<PublishException>(async () => await host.Bus.SendAsync("no-such-queue", new Ping(1)));
 
-        Assert.Equal(PublishOutcome.Unroutable, e.Outcome);
+        Assert.Equal(PublishStatus.Unroutable, e.Status);
         Assert.Contains("'no-such-queue'", e.Message, StringComparison.Ordinal);
     }
 
@@ -152,7 +152,7 @@ public sealed class PublisherTests
         var e = await Assert.ThrowsAsync<PublishException>(
             async () => await host.Bus.PublishAsync(new Ping(1), new() { Headers = new Dictionary<string, string> { [name] = value } }));
 
-        Assert.Equal(PublishOutcome.Rejected, e.Outcome);
+        Assert.Equal(PublishStatus.Rejected, e.Status);
         Assert.Contains(why, e.Message, StringComparison.Ordinal);
         Assert.DoesNotContain(e.Message, char.IsControl);
         Assert.Empty(transport.Published);
@@ -207,7 +207,7 @@ public sealed class PublisherTests
         await host.Bus.PublishAsync(new Ping(1, new('x', (1024 * 1024) - overhead)));
         var e = await Assert.ThrowsAsync<PublishException>(async () => await host.Bus.PublishAsync(new Ping(1, new('x', (1024 * 1024) - overhead + 1))));
 
-        Assert.Equal(PublishOutcome.Rejected, e.Outcome);
+        Assert.Equal(PublishStatus.Rejected, e.Status);
         Assert.Equal(1024 * 1024, Assert.Single(transport.Published).Envelope.Body.Length);
     }
 
@@ -220,7 +220,7 @@ public sealed class PublisherTests
     {
         await using var host = await TestHost.StartAsync(_ => { });
         var e = await Assert.ThrowsAsync<PublishException>(async () => await host.Bus.SendAsync(queue, new Ping(1)));
-        Assert.Equal(PublishOutcome.Rejected, e.Outcome);
+        Assert.Equal(PublishStatus.Rejected, e.Status);
     }
 
     [Fact]

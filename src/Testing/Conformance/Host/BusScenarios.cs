@@ -12,11 +12,11 @@ public abstract class BusScenarios(TransportFixture fixture) : HostScenarios(fix
         var host = await StartHostAsync(static _ => { });
         var topic = $"{NewName()}.nobody";
 
-        Assert.Equal(PublishOutcome.Unroutable, (await host.Bus.PublishAsync(new Job(1), new() { Topic = topic })).Outcome);
+        Assert.Equal(PublishStatus.Unroutable, (await host.Bus.PublishAsync(new Job(1), new() { Topic = topic })).Status);
         var error = await Assert.ThrowsAsync<PublishException>(async () =>
             await host.Bus.PublishAsync(new Job(1), new() { Topic = topic, RequireSubscribers = true, MessageId = "id" }));
 
-        Assert.Equal((PublishOutcome.Unroutable, "id"), (error.Outcome, error.MessageId));
+        Assert.Equal((PublishStatus.Unroutable, "id"), (error.Status, error.MessageId));
     }
 
     [Scenario(Fault.LiesAboutResults)]
@@ -26,7 +26,7 @@ public abstract class BusScenarios(TransportFixture fixture) : HostScenarios(fix
 
         var error = await Assert.ThrowsAsync<PublishException>(async () => await host.Bus.SendAsync(NewName(), new Job(1)));
 
-        Assert.Equal(PublishOutcome.Unroutable, error.Outcome);
+        Assert.Equal(PublishStatus.Unroutable, error.Status);
     }
 
     [Scenario(Fault.DropsMessages, Fault.DeclareForgetsOld)]
@@ -49,7 +49,7 @@ public abstract class BusScenarios(TransportFixture fixture) : HostScenarios(fix
         await QueueAsync(transport, $"{topic}.other");
         await host.Bus.PublishAsync(new Job(8), new() { Topic = topic, RequireSubscribers = true });
 
-        Assert.Equal(PublishOutcome.Stored, receipt.Outcome);
+        Assert.Equal(PublishStatus.Stored, receipt.Status);
         Assert.Equal([7, 8], (await handled.ReachAsync(2)).Order());
     }
 
@@ -82,7 +82,7 @@ public abstract class BusScenarios(TransportFixture fixture) : HostScenarios(fix
         await Assert.ThrowsAsync<TimeoutException>(() => publishing.WaitAsync(Fixture.Quiet, Time));
         await broker.StartAsync(Deadline);
 
-        Assert.Equal(PublishOutcome.Stored, (await publishing.WaitAsync(Fixture.Patience, Time)).Outcome);
+        Assert.Equal(PublishStatus.Stored, (await publishing.WaitAsync(Fixture.Patience, Time)).Status);
         await handled.ReachAsync(2);
         Assert.Contains(2, handled.Seen);
     }
@@ -98,7 +98,7 @@ public abstract class BusScenarios(TransportFixture fixture) : HostScenarios(fix
         var error = await Assert.ThrowsAsync<PublishException>(async () =>
             await host.Bus.SendAsync(queue, new Job(2)).AsTask().WaitAsync(Fixture.Patience, Time));
 
-        Assert.True(error.Outcome is PublishOutcome.NotSent or PublishOutcome.Unknown, $"{error.Outcome}");
+        Assert.True(error.Status is PublishStatus.NotSent or PublishStatus.Unknown, $"{error.Status}");
         await broker.StartAsync(Deadline);
     }
 

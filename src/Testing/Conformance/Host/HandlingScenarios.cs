@@ -31,7 +31,7 @@ public abstract class HandlingScenarios(TransportFixture fixture) : HostScenario
             Headers = new Dictionary<string, string> { ["größe"] = "💌" },
         });
 
-        Assert.Equal(new PublishReceipt("id 7", PublishOutcome.Stored), receipt);
+        Assert.Equal(new PublishReceipt("id 7", PublishStatus.Stored), receipt);
         var (job, envelope, from, attempt) = (await seen.ReachAsync(1))[0];
         Assert.Equal((new Job(7, "zwölf"), queue, 1), (job, from, attempt));
         Assert.Equal(("id 7", "conformance.job", topic, "k", "c"), (envelope.Id, envelope.Type, envelope.Topic, envelope.Key, envelope.CorrelationId));
