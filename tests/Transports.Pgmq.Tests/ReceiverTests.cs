@@ -150,9 +150,10 @@ public sealed class ReceiverTests(Database database) : IClassFixture<Database>
         for (var i = 0; i < 5; i++)
         {
             var waiting = receiver.ReceiveAsync(10, Database.Deadline).AsTask();
-            // Both are visible in the server: the announcement, and that the poll has reached its longest interval.
+            // Visible in the server: the announcement, then that the poll has become slow, and that it has just looked: it will not for 0.7 s.
             await UntilAsync($"select count(*) > 0 from pg_locks where locktype = 'advisory' and classid = 1886352243 and objid = hashtext('{Table(queue)}')::bit(32)::bigint::oid");
             await UntilAsync("select min(now() - state_change) > interval '300 ms' from pg_stat_activity where application_name = 'postrider receive' and datname = current_database()");
+            await UntilAsync("select min(now() - state_change) < interval '100 ms' from pg_stat_activity where application_name = 'postrider receive' and datname = current_database()");
             var clock = Stopwatch.StartNew();
             await other.SendAsync(queue, Database.Message("1"));
             var got = await waiting;
