@@ -2,7 +2,6 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using Postrider.Core.Serialization;
 using Postrider.Storefront.Consumers;
 using Spectre.Console;
 

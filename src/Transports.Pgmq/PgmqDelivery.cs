@@ -18,9 +18,6 @@ internal sealed class PgmqDelivery(PgmqReceiver owner, string queue, Envelope en
     /// <summary>The reads that are accounted for (<see cref="EnvelopeMapper.Reads"/>).</summary>
     public int Counted { get; } = counted;
 
-    /// <summary>It is settled or being settled.</summary>
-    public bool IsSettling => Volatile.Read(ref _settling) != 0;
-
     /// <summary>False if it is settled or being settled.</summary>
     public bool TryBegin() => Interlocked.Exchange(ref _settling, 1) == 0;
 

@@ -78,9 +78,7 @@ internal sealed class PgmqSettler(Connections connections, string queue, string 
         for (var i = 0; i < ids.Length; i++)
         {
             var delivery = (PgmqDelivery)deliveries.Span[i];
-            // What is being settled must not be leased anew behind it: a row that went back would stay hidden. No row has this id.
-            var id = delivery.IsSettling ? -1 : delivery.RowId;
-            (ids[i], reads[i], results.Span[i]) = (id, delivery.Reads, SettleResult.Lost);
+            (ids[i], reads[i], results.Span[i]) = (delivery.RowId, delivery.Reads, SettleResult.Lost);
         }
 
         try
@@ -170,10 +168,10 @@ internal sealed class PgmqSettler(Connections connections, string queue, string 
         {
             var settlement = batch[places[i]];
             var delivery = (PgmqDelivery)settlement.Delivery;
-            // Of a retry all reads are accounted for; of a hand-back only this one.
+            // Going back counts as a read too (see Sql.GiveBack). Of a retry all reads are accounted for; of a hand-back this one and its claim.
             (delays[i], attempts[i], counted[i]) = settlement.Kind == SettlementKind.Retry
-                ? (PgmqPublisher.Microseconds(settlement.Delay), delivery.Envelope.Attempt + 1, delivery.Reads)
-                : (0, delivery.Envelope.Attempt, delivery.Counted + 1);
+                ? (PgmqPublisher.Microseconds(settlement.Delay), delivery.Envelope.Attempt + 1, delivery.Reads + 1)
+                : (0, delivery.Envelope.Attempt, delivery.Counted + 2);
         }
 
         var command = Command(_giveBack, batch, places);

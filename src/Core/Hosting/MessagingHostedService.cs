@@ -76,7 +76,7 @@ internal sealed class MessagingHostedService(
         }
         catch (OperationCanceledException) when (_stop.IsCancellationRequested)
         {
-            // Stopped before the broker was reached.
+            status.SetFailed(new TransportException("The host was stopped before the broker was reached.", TransportError.Unavailable, status.Error));
         }
         catch (TransportException e)
         {

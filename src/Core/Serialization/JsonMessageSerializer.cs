@@ -4,7 +4,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 
-namespace Postrider.Core.Serialization;
+namespace Postrider;
 
 /// <summary>JSON by System.Text.Json, with web defaults (camel case, case-insensitive reading).</summary>
 /// <remarks>Give it options with the resolvers of your <c>JsonSerializerContext</c>s for trimmed or ahead-of-time compiled applications.</remarks>
@@ -54,7 +54,7 @@ public sealed class JsonMessageSerializer : IMessageSerializer
         }
         catch (Exception e) when (e is JsonException or DecoderFallbackException)
         {
-            throw new MalformedMessageException($"The body is not the JSON of a {typeof(TMessage).Name}: {e.Message}", e);
+            throw new MalformedMessageException($"The body is not JSON of the type {typeof(TMessage).Name}: {e.Message}", e);
         }
     }
 

@@ -37,6 +37,10 @@ begin
         if to_regclass('pgmq.' || quote_ident('q_' || added.table_name)) is null
             or to_regclass('pgmq.' || quote_ident('a_' || added.table_name)) is null then
             perform pgmq.create(added.table_name);
+            -- A queue is all dead rows soon. The default waits until a fifth of the table is dead, and then goes about it gently.
+            execute format(
+                'alter table pgmq.%I set (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0)',
+                'q_' || added.table_name);
         end if;
     end loop;
     insert into postrider.bindings (pattern, queue, expression, prefix)

@@ -23,6 +23,21 @@ public sealed class BrokerAwayTests
         Assert.True(host.Status.IsHealthy);
     }
 
+    [Fact]
+    public async Task Who_waits_for_the_broker_is_told_when_the_host_stops_before()
+    {
+        var away = new TransportException("away", TransportError.Unavailable);
+        var transport = new ScriptedTransport { OnDeclare = () => throw away };
+        await using var host = TestHost.Create(m => m.UseTransport("scripted", _ => transport));
+        await host.StartAsync();
+        await Eventually.IsAsync(() => host.Status.Error is not null);
+
+        await host.StopAsync();
+
+        var e = await Assert.ThrowsAsync<TransportException>(() => host.Status.Ready.WaitAsync(TimeSpan.FromSeconds(10)));
+        Assert.Same(away, e.InnerException);
+    }
+
     [Theory]
     [InlineData(TransportError.CredentialsRefused, 77)]
     [InlineData(TransportError.SchemaMismatch, 78)]

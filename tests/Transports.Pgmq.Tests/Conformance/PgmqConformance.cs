@@ -35,3 +35,13 @@ public sealed class PgmqSettling(PgmqFixture fixture) : SettlingScenarios(fixtur
 public sealed class PgmqStopping(PgmqFixture fixture) : StoppingScenarios(fixture);
 
 public sealed class PgmqTopology(PgmqFixture fixture) : TopologyScenarios(fixture);
+
+public sealed class PgmqBus(PgmqFixture fixture) : BusScenarios(fixture);
+
+public sealed class PgmqFailures(PgmqFixture fixture) : FailureScenarios(fixture);
+
+public sealed class PgmqHandling(PgmqFixture fixture) : HandlingScenarios(fixture);
+
+public sealed class PgmqShutdown(PgmqFixture fixture) : ShutdownScenarios(fixture);
+
+public sealed class PgmqSuspects(PgmqFixture fixture) : SuspectScenarios(fixture);

@@ -1,6 +1,5 @@
 using System.Text.Json.Serialization;
 using Microsoft.Extensions.DependencyInjection;
-using Postrider.Core.Serialization;
 using Postrider.Core.Transport;
 
 namespace Postrider.Testing.Conformance;

@@ -73,6 +73,24 @@ public abstract class LeaseScenarios(TransportFixture fixture) : Scenarios(fixtu
         }
     }
 
+    [Scenario(Fault.LiesAboutSettling)]
+    public async Task Renewing_what_went_back_says_so_and_hides_nothing()
+    {
+        var (transport, queue, receiver) = await StartAsync();
+        if (receiver is not ILeaseRenewal renewal)
+        {
+            Assert.False(transport.Capabilities.LeaseRenewal.IsSupported);
+            return;
+        }
+
+        await SendAsync(transport, queue, Message(), Message());
+        var taken = await TakeAsync(receiver, 2);
+        await SettleAsync(receiver, Settlement.Release(taken[0]), Settlement.Retry(taken[1], TimeSpan.Zero));
+
+        Assert.Equal([SettleStatus.Lost, SettleStatus.Lost], (await RenewAsync(renewal, [.. taken])).Select(static one => one.Status));
+        await TakeAsync(receiver, 2); // the lease is longer than the patience
+    }
+
     [Scenario(Fault.NoFencing, Fault.LiesAboutSettling)]
     public async Task A_late_ack_does_nothing() => await TooLateAsync(Settlement.Ack);
 
