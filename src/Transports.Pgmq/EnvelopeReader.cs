@@ -188,7 +188,7 @@ internal sealed class EnvelopeReader(string table)
             return message;
         }
 
-        if (message is [(byte)'"', .. , (byte)'"'])
+        if (message is [(byte)'"', .., (byte)'"'])
         {
             var text = message.AsSpan(1..^1);
             var body = new byte[Base64.GetMaxDecodedFromUtf8Length(text.Length)];
