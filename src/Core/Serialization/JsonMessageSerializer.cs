@@ -63,5 +63,9 @@ public sealed class JsonMessageSerializer : IMessageSerializer
     private static IJsonTypeInfoResolver ReflectionResolver() =>
         JsonSerializer.IsReflectionEnabledByDefault ? new DefaultJsonTypeInfoResolver() : JsonTypeInfoResolver.Combine();
 
-    private JsonTypeInfo<TMessage> TypeInfo<TMessage>() => (JsonTypeInfo<TMessage>)_options.GetTypeInfo(typeof(TMessage));
+    private JsonTypeInfo<TMessage> TypeInfo<TMessage>() => _options.TryGetTypeInfo(typeof(TMessage), out var info)
+        ? (JsonTypeInfo<TMessage>)info
+        : throw new MessagingConfigurationException(
+            $"There is no JSON metadata of the type {typeof(TMessage)}. In trimmed and ahead-of-time compiled applications list it in a "
+            + "JsonSerializerContext and register UseSerializer(new JsonMessageSerializer(YourContext.Default.Options)).");
 }
