@@ -6,6 +6,11 @@ namespace Postrider.Testing;
 internal sealed class FaultyPublisher(ITransport inner, FaultSwitch fault)
 {
     private static readonly TimeSpan Late = TimeSpan.FromMilliseconds(30);
+
+    /// <summary>What is sent late goes out one by one and slowly, so that a crowd of publishers always has a backlog to lose.</summary>
+    private static readonly TimeSpan Apart = TimeSpan.FromMilliseconds(1);
+    private readonly Lock _gate = new();
+    private Task _late = Task.CompletedTask;
     private volatile bool _closed;
 
     public void Close() => _closed = true;
@@ -20,7 +25,11 @@ internal sealed class FaultyPublisher(ITransport inner, FaultSwitch fault)
         if (fault.Hits(Fault.ConfirmsEarly))
         {
             results.Span.Fill(new(PublishStatus.Stored));
-            _ = PublishLaterAsync(batch.ToArray(), Late);
+            lock (_gate)
+            {
+                _late = PublishAfterAsync(_late, batch.ToArray());
+            }
+
             return;
         }
 
@@ -99,6 +108,13 @@ internal sealed class FaultyPublisher(ITransport inner, FaultSwitch fault)
         var result = new PublishResult[1];
         await inner.PublishAsync(new[] { message }, result, cancellationToken).ConfigureAwait(false);
         return result[0];
+    }
+
+    private async Task PublishAfterAsync(Task before, OutgoingMessage[] batch)
+    {
+        var behindOthers = !before.IsCompleted;
+        await before.ConfigureAwait(false);
+        await PublishLaterAsync(batch, behindOthers ? Apart : Late).ConfigureAwait(false);
     }
 
     private async Task PublishLaterAsync(OutgoingMessage[] batch, TimeSpan delay)
