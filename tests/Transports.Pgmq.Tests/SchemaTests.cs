@@ -48,7 +48,8 @@ public sealed class SchemaTests : IAsyncLifetime
             {
                 await _database.SqlAsync($"select pgmq.create('{queue}')");
             }
-            catch (Npgsql.PostgresException e) when (e.SqlState == Npgsql.PostgresErrorCodes.UniqueViolation && extension)
+            catch (Npgsql.PostgresException e) when (extension
+                && e.SqlState is Npgsql.PostgresErrorCodes.UniqueViolation or Npgsql.PostgresErrorCodes.DuplicateTable)
             {
                 // The extension before 1.6 does not guard against itself. Ours must succeed all the same.
             }

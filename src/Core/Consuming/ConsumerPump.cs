@@ -18,6 +18,9 @@ internal sealed class ConsumerPump : IDisposable
     /// <summary>How long after the drain's deadline cancelled handlers may take to return, and settlements to be told.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
 
+    private static readonly Topology Nothing = new([], []);
+
+    private readonly ITransport _transport;
     private readonly IReceiver _receiver;
     private readonly ConsumerQueue _queue;
     private readonly DeliveryHandler _handler;
@@ -33,15 +36,16 @@ internal sealed class ConsumerPump : IDisposable
     private volatile bool _draining;
 
     public ConsumerPump(
-        IReceiver receiver, ConsumerQueue queue, DeliveryHandler handler, TransportCapabilities capabilities, TimeSpan drainTimeout,
+        ITransport transport, IReceiver receiver, ConsumerQueue queue, DeliveryHandler handler, TimeSpan drainTimeout,
         MessagingStatus status, Telemetry telemetry, TimeProvider time, ILogger logger)
     {
-        (_receiver, _queue, _handler, _drainTimeout, _status, _time, _logger) = (receiver, queue, handler, drainTimeout, status, time, logger);
+        (_transport, _receiver, _queue, _handler) = (transport, receiver, queue, handler);
+        (_drainTimeout, _status, _time, _logger) = (drainTimeout, status, time, logger);
         _window = new InFlight[queue.Prefetch];
         _free = Channel.CreateBounded<InFlight>(new BoundedChannelOptions(queue.Prefetch) { SingleReader = true });
         _work = Channel.CreateBounded<InFlight>(new BoundedChannelOptions(queue.Prefetch) { SingleWriter = true });
-        _settling = new(receiver, queue, capabilities.System, Free, telemetry, time, logger);
-        _suspects = new(_free, _work.Writer, _settling, capabilities.UncountedRelease.IsSupported, queue, logger);
+        _settling = new(receiver, queue, transport.Capabilities.System, Free, telemetry, time, logger);
+        _suspects = new(_free, _work.Writer, _settling, transport.Capabilities.UncountedRelease.IsSupported, queue, logger);
         for (var i = 0; i < _window.Length; i++)
         {
             _window[i] = new();
@@ -121,14 +125,17 @@ internal sealed class ConsumerPump : IDisposable
                     return;
                 }
 
-                var deliveries = await _receiver.ReceiveAsync(_free.Reader.Count, stop).ConfigureAwait(false);
                 if (_status.Queues[_queue.Name] == QueueState.Reconnecting)
                 {
+                    // An empty queue gives no sign that the broker is back, so it is asked for something that costs nothing.
+                    await _transport.DeclareAsync(Nothing, stop).ConfigureAwait(false);
                     _logger.ReceiveRecovered(_queue.Name);
+                    _status.Error = null;
                     _status.Set(_queue.Name, QueueState.Receiving);
-                    backoff.Reset();
                 }
 
+                var deliveries = await _receiver.ReceiveAsync(_free.Reader.Count, stop).ConfigureAwait(false);
+                backoff.Reset();
                 if (deliveries.Count == 0)
                 {
                     return;
@@ -143,6 +150,7 @@ internal sealed class ConsumerPump : IDisposable
             catch (TransportException e) when (e.IsTransient)
             {
                 var pause = backoff.Next();
+                _status.Error = e;
                 _status.Set(_queue.Name, QueueState.Reconnecting);
                 _logger.ReceiveFailed(_queue.Name, pause, e.Message);
                 await Task.Delay(pause, _time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

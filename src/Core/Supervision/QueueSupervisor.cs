@@ -54,7 +54,7 @@ internal sealed class QueueSupervisor(
             new ReceiverOptions { Queue = queue.Name, Prefetch = queue.Prefetch, Lease = queue.Lease }, stop).ConfigureAwait(false);
         await using (receiver.ConfigureAwait(false))
         {
-            using var pump = new ConsumerPump(receiver, queue, handler, transport.Capabilities, options.DrainTimeout, status, telemetry, time, logger);
+            using var pump = new ConsumerPump(transport, receiver, queue, handler, options.DrainTimeout, status, telemetry, time, logger);
             status.Set(queue.Name, QueueState.Receiving);
             logger.Receiving(queue.Name, queue.Concurrency, queue.Prefetch);
             await pump.RunAsync(stop).ConfigureAwait(false);
