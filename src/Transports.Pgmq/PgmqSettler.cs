@@ -60,12 +60,12 @@ internal sealed class PgmqSettler(Connections connections, string queue, string 
         {
             if (acks.Count > 0 || back is not null)
             {
-                await RunAsync(connection, batch, results, acks, back, _doing).ConfigureAwait(false);
+                await RunAsync(connection, batch, results, acks, back, buries: false).ConfigureAwait(false);
             }
 
             if (dead is not null)
             {
-                await RunAsync(connection, batch, results, dead, null, _burying).ConfigureAwait(false);
+                await RunAsync(connection, batch, results, dead, null, buries: true).ConfigureAwait(false);
             }
         }
 
@@ -110,7 +110,7 @@ internal sealed class PgmqSettler(Connections connections, string queue, string 
     }
 
     private async ValueTask RunAsync(
-        NpgsqlConnection connection, ReadOnlyMemory<Settlement> batch, Memory<SettleResult> results, List<int> first, List<int>? second, string doing)
+        NpgsqlConnection connection, ReadOnlyMemory<Settlement> batch, Memory<SettleResult> results, List<int> first, List<int>? second, bool buries)
     {
         try
         {
@@ -119,7 +119,7 @@ internal sealed class PgmqSettler(Connections connections, string queue, string 
             {
                 if (first.Count > 0)
                 {
-                    commands.BatchCommands.Add(ReferenceEquals(doing, _burying) ? DeadLetter(batch.Span, first) : Ack(batch.Span, first));
+                    commands.BatchCommands.Add(buries ? DeadLetter(batch.Span, first) : Ack(batch.Span, first));
                 }
 
                 if (second is not null)
@@ -153,7 +153,7 @@ internal sealed class PgmqSettler(Connections connections, string queue, string 
         }
         catch (Exception e)
         {
-            var error = connections.Failed(e, doing);
+            var error = connections.Failed(e, buries ? _burying : _doing);
             Fail(batch, results, first, error);
             Fail(batch, results, second, error);
         }
