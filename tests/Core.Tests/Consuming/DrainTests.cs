@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
+using Microsoft.Extensions.DependencyInjection;
 using Postrider.Core.InMemory;
 using Postrider.Core.Tests.Support;
+using Postrider.Core.Transport;
 
 namespace Postrider.Core.Tests.Consuming;
 
@@ -15,6 +17,7 @@ public sealed class DrainTests
         var broker = new InMemoryBroker();
         var (begun, goOn) = (new TaskCompletionSource(), new TaskCompletionSource());
         var cancelled = false;
+        await PublishBeforeAnyConsumerAsync(broker, count: 10); // so that one claim brings them all into the window
         await using var first = await HostAsync(broker, async (_, _, token) =>
         {
             begun.TrySetResult();
@@ -22,11 +25,6 @@ public sealed class DrainTests
             cancelled = token.IsCancellationRequested;
             return Outcome.Ack;
         });
-        for (var i = 0; i < 10; i++)
-        {
-            await first.Bus.PublishAsync(new Ping(i));
-        }
-
         await begun.Task.WaitAsync(Patience);
         var stopping = first.StopAsync();
         await Eventually.IsAsync(() => first.Status.Queues["drained"] == QueueState.Draining);
@@ -92,6 +90,17 @@ public sealed class DrainTests
 
         Assert.Equal(QueueState.Stopped, host.Status.Queues["drained"]);
         never.SetResult();
+    }
+
+    private static async Task PublishBeforeAnyConsumerAsync(InMemoryBroker broker, int count)
+    {
+        await using var publisher = await TestHost.StartAsync(m => m.UseInMemory(broker));
+        var transport = publisher.Services.GetRequiredService<ITransport>();
+        await transport.DeclareAsync(new(["drained"], [new("tests.ping", "drained")]), CancellationToken.None);
+        for (var i = 0; i < count; i++)
+        {
+            await publisher.Bus.PublishAsync(new Ping(i));
+        }
     }
 
     private static async Task<IReadOnlyCollection<(int Number, int Attempt, int Redeliveries)>> DrainedBy(InMemoryBroker broker, int expected)
