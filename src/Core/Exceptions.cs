@@ -31,12 +31,13 @@ public sealed class TransportException(string message, TransportError reason, Ex
     public bool IsTransient => Reason is TransportError.Unavailable or TransportError.Timeout;
 
     /// <summary>Waiting cannot help: the host stops with <see cref="ExitCode"/>.</summary>
-    public bool IsFatal => Reason is TransportError.CredentialsRefused or TransportError.TopologyMismatch or TransportError.SchemaMismatch;
+    public bool IsFatal => Reason
+        is TransportError.CredentialsRefused or TransportError.NotTrusted or TransportError.TopologyMismatch or TransportError.SchemaMismatch;
 
     /// <summary>The process exit code for this reason, after <c>sysexits.h</c>: 69 unavailable, 77 credentials, 78 configuration.</summary>
     public int ExitCode => Reason switch
     {
-        TransportError.CredentialsRefused => 77,
+        TransportError.CredentialsRefused or TransportError.NotTrusted => 77,
         TransportError.TopologyMismatch or TransportError.SchemaMismatch => 78,
         _ => 69,
     };
@@ -53,6 +54,9 @@ public enum TransportError
 
     /// <summary>It refuses the credentials, or they lack a right.</summary>
     CredentialsRefused,
+
+    /// <summary>Its certificate is not valid, not for this host, or not from an authority that is trusted.</summary>
+    NotTrusted,
 
     /// <summary>Something else exists under a name that is needed.</summary>
     TopologyMismatch,

@@ -25,6 +25,30 @@ internal static class ConnectionStrings
         return result;
     }
 
+    /// <summary>
+    /// Null if TLS is not demanded. Otherwise how, with what the string itself says of certificates, which is taken out of it: the check is
+    /// ours, and is the same for every transport.
+    /// </summary>
+    public static TlsOptions? TakeTls(NpgsqlConnectionStringBuilder parsed, TlsOptions? options)
+    {
+        if (options is null && parsed.SslMode is not (SslMode.Require or SslMode.VerifyCA or SslMode.VerifyFull))
+        {
+            return null;
+        }
+
+        options ??= new();
+        options = options with
+        {
+            CaCertificate = options.CaCertificate ?? parsed.RootCertificate,
+            ClientCertificate = options.ClientCertificate ?? parsed.SslCertificate,
+            ClientKey = options.ClientKey ?? parsed.SslKey,
+        };
+        (parsed.RootCertificate, parsed.SslCertificate, parsed.SslKey) = (null, null, null);
+        // With a stricter mode Npgsql would insist on a check of its own; this one demands TLS and leaves the check to us.
+        parsed.SslMode = SslMode.Require;
+        return options;
+    }
+
     /// <summary>For messages: <c>host:port/database</c>.</summary>
     public static string Where(NpgsqlConnectionStringBuilder parsed) =>
         string.Create(CultureInfo.InvariantCulture, $"{parsed.Host}:{parsed.Port}/{parsed.Database ?? parsed.Username}");

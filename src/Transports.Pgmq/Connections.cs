@@ -1,14 +1,23 @@
+using Microsoft.Extensions.Logging;
 using Npgsql;
+using Postrider.Core.Transport;
 
 namespace Postrider.Transports.Pgmq;
 
 /// <summary>The bounded pools of one transport: for publishing, for receiving, and two connections outside them for waiting.</summary>
 internal sealed class Connections : IAsyncDisposable
 {
-    public Connections(PgmqOptions options)
+    private readonly TlsClient? _tls;
+
+    public Connections(PgmqOptions options, ILogger logger)
     {
         options.Validate();
         var parsed = ConnectionStrings.Parse(options.ConnectionString);
+        if (ConnectionStrings.TakeTls(parsed, options.Tls) is { } tls)
+        {
+            _tls = new(tls, "pgmq", logger);
+        }
+
         Where = ConnectionStrings.Where(parsed);
         CommandTimeout = Seconds(options.CommandTimeout);
         Publish = Pool(parsed, options, "publish", options.PublishConnections);
@@ -50,7 +59,9 @@ internal sealed class Connections : IAsyncDisposable
             Clear();
         }
 
-        return PgmqErrors.Map(error, doing, Where);
+        return _tls?.WhyRefused(error) is { } why
+            ? new($"Cannot {doing} on PostgreSQL at {Where}: its certificate is refused, as {why}. See TlsOptions, or renew the certificate.", TransportError.NotTrusted, error)
+            : PgmqErrors.Map(error, doing, Where);
     }
 
     public void Clear()
@@ -66,7 +77,7 @@ internal sealed class Connections : IAsyncDisposable
         await Listen.DisposeAsync().ConfigureAwait(false);
     }
 
-    private static NpgsqlDataSource Pool(NpgsqlConnectionStringBuilder parsed, PgmqOptions options, string role, int size)
+    private NpgsqlDataSource Pool(NpgsqlConnectionStringBuilder parsed, PgmqOptions options, string role, int size)
     {
         var own = new NpgsqlConnectionStringBuilder(parsed.ConnectionString)
         {
@@ -97,6 +108,11 @@ internal sealed class Connections : IAsyncDisposable
         var builder = new NpgsqlSlimDataSourceBuilder(own.ConnectionString);
         builder.EnableArrays();
         builder.EnableTransportSecurity();
+        if (_tls is not null)
+        {
+            builder.UseSslClientAuthenticationOptionsCallback(_tls.Apply);
+        }
+
         builder.EnableIntegratedSecurity();
         if (size > 0)
         {

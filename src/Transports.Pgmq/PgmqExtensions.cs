@@ -1,7 +1,7 @@
-using System.Globalization;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Postrider.Core.Hosting;
 using Postrider.Transports.Pgmq;
 
 namespace Postrider;
@@ -54,26 +54,23 @@ public static class PgmqExtensions
 
     private static PgmqOptions Read(IConfiguration? configuration)
     {
-        var section = configuration?.GetSection("Messaging:Pgmq");
-        var options = new PgmqOptions
+        if (configuration is null)
         {
-            ConnectionString = section?[nameof(PgmqOptions.ConnectionString)] ?? configuration?.GetConnectionString("Pgmq") ?? "",
-        };
-        return section is null ? options : options with
+            return new() { ConnectionString = "" };
+        }
+
+        var options = new PgmqOptions { ConnectionString = configuration.ConnectionString("Pgmq") };
+        var section = configuration.GetSection("Messaging:Pgmq");
+        return options with
         {
-            PublishConnections = Value(section, nameof(options.PublishConnections), options.PublishConnections),
-            ReceiveConnections = Value(section, nameof(options.ReceiveConnections), options.ReceiveConnections),
-            CheckoutTimeout = Value(section, nameof(options.CheckoutTimeout), options.CheckoutTimeout),
-            CommandTimeout = Value(section, nameof(options.CommandTimeout), options.CommandTimeout),
+            PublishConnections = section.Value(nameof(options.PublishConnections), options.PublishConnections),
+            ReceiveConnections = section.Value(nameof(options.ReceiveConnections), options.ReceiveConnections),
+            CheckoutTimeout = section.Value(nameof(options.CheckoutTimeout), options.CheckoutTimeout),
+            CommandTimeout = section.Value(nameof(options.CommandTimeout), options.CommandTimeout),
             ApplicationName = section[nameof(options.ApplicationName)] ?? options.ApplicationName,
-            CreateSchema = Value(section, nameof(options.CreateSchema), options.CreateSchema),
-            Archive = Value(section, nameof(options.Archive), options.Archive),
+            CreateSchema = section.Value(nameof(options.CreateSchema), options.CreateSchema),
+            Archive = section.Value(nameof(options.Archive), options.Archive),
+            Tls = section.Tls(),
         };
     }
-
-    private static T Value<T>(IConfigurationSection section, string key, T otherwise)
-        where T : IParsable<T> =>
-        section[key] is not { } text ? otherwise
-        : T.TryParse(text, CultureInfo.InvariantCulture, out var value) ? value
-        : throw new MessagingConfigurationException($"Messaging:Pgmq:{key} cannot be read.");
 }

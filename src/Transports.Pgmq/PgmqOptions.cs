@@ -44,6 +44,13 @@ public sealed record PgmqOptions
     /// <summary>Whether messages that are done move to PGMQ's archive table of the queue instead of being deleted. About twice the cost.</summary>
     public bool Archive { get; init; }
 
+    /// <summary>
+    /// How connections are secured. If it is set, or the connection string says <c>SSL Mode=Require</c> or stricter, the server must speak TLS
+    /// and its certificate is verified, chain and host name. Otherwise <c>SSL Mode</c> counts as the string says it (by default TLS if the
+    /// server offers it, unverified, else plain text).
+    /// </summary>
+    public TlsOptions? Tls { get; init; }
+
     /// <summary>Throws if an option makes no sense.</summary>
     internal void Validate()
     {
@@ -72,7 +79,8 @@ public sealed record PgmqOptions
             .Append(", CommandTimeout = ").Append(CommandTimeout)
             .Append(", ApplicationName = ").Append(ApplicationName)
             .Append(", CreateSchema = ").Append(CreateSchema)
-            .Append(", Archive = ").Append(Archive);
+            .Append(", Archive = ").Append(Archive)
+            .Append(", Tls = ").Append(Tls);
         return true;
     }
 }

@@ -30,7 +30,7 @@ public sealed class PgmqTransport : ITransport
         ArgumentNullException.ThrowIfNull(options);
         var log = (loggers ?? NullLoggerFactory.Instance).CreateLogger("Postrider.Transports.Pgmq");
         _options = options;
-        _connections = new(options);
+        _connections = new(options, log);
         _schema = new(_connections, options.CreateSchema, log);
         _topology = new(_connections, _schema);
         _publisher = new(_connections, _schema, options.PublishConnections);

@@ -6,6 +6,7 @@ public sealed class TransportExceptionTests
     [InlineData(TransportError.Unavailable, true, false, 69)]
     [InlineData(TransportError.Timeout, true, false, 69)]
     [InlineData(TransportError.CredentialsRefused, false, true, 77)]
+    [InlineData(TransportError.NotTrusted, false, true, 77)]
     [InlineData(TransportError.TopologyMismatch, false, true, 78)]
     [InlineData(TransportError.SchemaMismatch, false, true, 78)]
     [InlineData(TransportError.QueueNotFound, false, false, 69)]
@@ -22,5 +23,5 @@ public sealed class TransportExceptionTests
     }
 
     [Fact]
-    public void No_reason_is_forgotten_above() => Assert.Equal(7, Enum.GetValues<TransportError>().Length);
+    public void No_reason_is_forgotten_above() => Assert.Equal(8, Enum.GetValues<TransportError>().Length);
 }

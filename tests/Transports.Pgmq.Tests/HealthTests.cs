@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Postrider.Brokers;
 using Postrider.Transports.Pgmq.Tests.Conformance;
 
 namespace Postrider.Transports.Pgmq.Tests;
@@ -10,8 +11,8 @@ public sealed class HealthTests
     [Fact]
     public async Task An_idle_consumer_is_unhealthy_while_the_server_is_dead_and_healthy_again_after()
     {
-        Assert.SkipUnless(PrivatePostgres.IsAvailable, "no broker: only ./test.sh starts servers that may be killed");
-        await using var server = await PrivatePostgres.StartNewAsync(Database.Deadline);
+        Assert.SkipUnless(PrivateBroker.IsAvailable, PrivateBroker.WhyNone);
+        await using var server = await PrivateBroker.StartNewAsync("postgres", PgmqFixture.Connect, Database.Deadline);
         var services = new ServiceCollection();
         services.AddMessaging().UsePgmq(server.ConnectionString).AddConsumer<Numbered>("idle", (_, _, _) => new(Outcome.Ack));
         await using var provider = services.BuildServiceProvider();

@@ -45,7 +45,7 @@ internal sealed class ConsumerPump : IDisposable
         _free = Channel.CreateBounded<InFlight>(new BoundedChannelOptions(queue.Prefetch) { SingleReader = true });
         _work = Channel.CreateBounded<InFlight>(new BoundedChannelOptions(queue.Prefetch) { SingleWriter = true });
         _settling = new(receiver, queue, transport.Capabilities.System, Free, telemetry, time, logger);
-        _suspects = new(_free, _work.Writer, _settling, transport.Capabilities.UncountedRelease.IsSupported, queue, logger);
+        _suspects = new(_free, _work.Writer, _settling, queue, logger);
         for (var i = 0; i < _window.Length; i++)
         {
             _window[i] = new();
@@ -173,7 +173,7 @@ internal sealed class ConsumerPump : IDisposable
             {
                 _settling.Post(slot, _handler.GiveUp(delivery));
             }
-            else if (delivery.Redeliveries >= SuspectLane.FirstSuspectRedelivery)
+            else if (delivery.IsSuspect)
             {
                 _suspects.Add(slot);
             }

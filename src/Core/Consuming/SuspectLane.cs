@@ -9,16 +9,9 @@ namespace Postrider.Core.Consuming;
 /// Runs messages that were handed out repeatedly without an outcome, one at a time and with nothing else running, fewest redeliveries
 /// first: so when one of them kills the process, only its own count rises, and its neighbours are never taken along.
 /// </summary>
-/// <remarks>
-/// Where a hand-back is not counted, all but the first are handed back before it runs. Where it is counted they are kept and run in
-/// turn, those of equal count in random order, since handing them back would raise their counts just as a crash does.
-/// </remarks>
-internal sealed class SuspectLane(
-    Channel<InFlight> free, ChannelWriter<InFlight> work, SettlementLoop settling, bool uncountedRelease, ConsumerQueue queue, ILogger logger)
+/// <remarks>All but one are handed back before it runs; handing back a suspect is not counted, on any transport.</remarks>
+internal sealed class SuspectLane(Channel<InFlight> free, ChannelWriter<InFlight> work, SettlementLoop settling, ConsumerQueue queue, ILogger logger)
 {
-    /// <summary>A single redelivery happens to whole windows of innocent messages at every crash; the second makes a suspect.</summary>
-    public const int FirstSuspectRedelivery = 2;
-
     private readonly List<InFlight> _suspects = [];
     private readonly List<InFlight> _held = [];
 
@@ -31,23 +24,15 @@ internal sealed class SuspectLane(
     {
         try
         {
-            Shuffle();
             _suspects.Sort(static (a, b) => a.Delivery!.Redeliveries.CompareTo(b.Delivery!.Redeliveries));
             await OthersSettledAsync(window, stop).ConfigureAwait(false);
-            if (uncountedRelease)
-            {
-                ReleaseFrom(1);
-                await OthersSettledAsync(window, stop).ConfigureAwait(false);
-            }
-
-            while (_suspects.Count > 0)
-            {
-                var suspect = _suspects[0];
-                _suspects.RemoveAt(0);
-                logger.Suspect(suspect.Delivery!.Envelope.Id, queue.Name, suspect.Delivery.Redeliveries);
-                work.TryWrite(suspect);
-                await OthersSettledAsync(window, stop).ConfigureAwait(false);
-            }
+            ReleaseFrom(1);
+            await OthersSettledAsync(window, stop).ConfigureAwait(false);
+            var suspect = _suspects[0];
+            _suspects.Clear();
+            logger.Suspect(suspect.Delivery!.Envelope.Id, queue.Name, suspect.Delivery.Redeliveries);
+            work.TryWrite(suspect);
+            await OthersSettledAsync(window, stop).ConfigureAwait(false);
         }
         finally
         {
@@ -58,15 +43,6 @@ internal sealed class SuspectLane(
             }
 
             _held.Clear();
-        }
-    }
-
-    private void Shuffle()
-    {
-        for (var i = _suspects.Count - 1; i > 0; i--)
-        {
-            var j = Random.Shared.Next(i + 1);
-            (_suspects[i], _suspects[j]) = (_suspects[j], _suspects[i]);
         }
     }
 

@@ -53,4 +53,7 @@ internal static partial class Log
 
     [LoggerMessage(27, LogLevel.Error, "The consumer pump of '{Queue}' failed; it restarts in {Pause}.")]
     public static partial void PumpFailed(this ILogger logger, Exception exception, string queue, TimeSpan pause);
+
+    [LoggerMessage(30, LogLevel.Warning, "INSECURE: the transport '{System}' takes any certificate; whoever sits on the network can read and forge everything. Remove TlsOptions.InsecureSkipVerification.")]
+    public static partial void TlsNotVerified(this ILogger logger, string system);
 }

@@ -13,10 +13,16 @@ public abstract class Delivery(string queue, Envelope envelope, int redeliveries
     public Envelope Envelope { get; } = envelope;
 
     /// <summary>
-    /// Earlier hand-outs that ended without an outcome: crashes, lost connections, expired leases, and hand-backs where the broker
-    /// cannot tell them apart (<see cref="TransportCapabilities.UncountedRelease"/>).
+    /// Earlier hand-outs that ended without an outcome: crashes, lost connections, expired leases, and the first hand-backs where
+    /// the broker cannot tell them apart (<see cref="TransportCapabilities.UncountedRelease"/>).
     /// </summary>
     public int Redeliveries { get; } = redeliveries;
+
+    /// <summary>
+    /// Handed out so often without an outcome that it may be what ends the processes: it is handled with nothing beside it. A single
+    /// redelivery happens to whole windows of innocent messages at every crash; the second makes a suspect.
+    /// </summary>
+    public bool IsSuspect => Redeliveries >= 2;
 
     /// <summary>Why the transport could not read the message as it was meant (a damaged raw body, say), or null. It goes to the dead-letter queue.</summary>
     public string? Defect { get; init; }

@@ -25,6 +25,8 @@ public interface IReceiver : IAsyncDisposable
     /// <para>Failures of items are results, not exceptions. One that <see cref="SettleStatus.Failed"/> may be settled again, in the same way.</para>
     /// <para>A settlement by a holder whose lease is over and whose message another holds has no effect and is <see cref="SettleStatus.Lost"/>;
     /// so is a second settlement of the same delivery.</para>
+    /// <para>With the release of a suspect (<see cref="Delivery.IsSuspect"/>) the receiver also hands back what it has claimed beyond what was
+    /// returned, and claims nothing until the next <see cref="ReceiveAsync"/>: the suspect that is kept runs with nothing beside it.</para>
     /// </remarks>
     ValueTask SettleAsync(ReadOnlyMemory<Settlement> batch, Memory<SettleResult> results, CancellationToken cancellationToken);
 

@@ -12,7 +12,10 @@ public enum SettlementKind
     /// <summary>Moved to the dead-letter queue; the copy is durable before the original leaves. If it cannot be written the original stays.</summary>
     DeadLetter,
 
-    /// <summary>Handed back untouched: the same attempt, and no redelivery counted where the broker can tell.</summary>
+    /// <summary>
+    /// Handed back untouched: the same attempt. It is not counted as a redelivery where the broker can tell it apart, and that of a suspect
+    /// (<see cref="Delivery.IsSuspect"/>) on no transport, if need be by a confirmed republish that carries the count.
+    /// </summary>
     Release,
 }
 

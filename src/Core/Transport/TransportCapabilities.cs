@@ -18,7 +18,10 @@ public sealed record TransportCapabilities
     /// <summary>A settlement by a holder whose lease is over does nothing.</summary>
     public required Capability Fencing { get; init; }
 
-    /// <summary>Handing a delivery back is not counted as a redelivery.</summary>
+    /// <summary>
+    /// Handing a delivery back is never counted as a redelivery. Where it is unsupported it may be, until the message is a suspect: from
+    /// then on no transport counts it.
+    /// </summary>
     public required Capability UncountedRelease { get; init; }
 
     /// <summary>"Settled" means that the broker has confirmed it, not only that it was written to the socket.</summary>

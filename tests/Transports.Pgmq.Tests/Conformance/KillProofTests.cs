@@ -1,3 +1,4 @@
+using Postrider.Brokers;
 using Postrider.Testing;
 using Postrider.Testing.Conformance;
 
@@ -16,7 +17,7 @@ public sealed class KillProofTests
     [MemberData(nameof(Cases))]
     public async Task Is_red(string one)
     {
-        Assert.SkipUnless(PrivatePostgres.IsAvailable, "no broker: only ./test.sh starts servers that may be killed");
+        Assert.SkipUnless(PrivateBroker.IsAvailable, PrivateBroker.WhyNone);
         await SuiteProof.AssertRedAsync(All().Single(scenario => scenario.ToString() == one), new ImpatientFixture());
     }
 

@@ -1,4 +1,5 @@
 using Npgsql;
+using Postrider.Brokers;
 using Postrider.Core.Transport;
 using Postrider.Testing.Conformance;
 
@@ -17,19 +18,21 @@ public class PgmqFixture : TransportFixture
 
     public override bool CanBreakDeadLetterQueue => true;
 
-    public override bool CanKillBroker => PrivatePostgres.IsAvailable;
+    public override bool CanKillBroker => PrivateBroker.IsAvailable;
 
     public override ValueTask<ITransport> ConnectAsync(CancellationToken cancellationToken) =>
-        new(new PgmqTransport(new() { ConnectionString = ConnectionString! }));
+        new(Connect(ConnectionString!));
 
     public override async ValueTask<IBrokerUnderTest> StartPrivateBrokerAsync(CancellationToken cancellationToken) =>
-        await PrivatePostgres.StartNewAsync(cancellationToken);
+        await PrivateBroker.StartNewAsync("postgres", Connect, cancellationToken);
 
     public override ValueTask BreakDeadLetterQueueAsync(string queue, CancellationToken cancellationToken) =>
         ExecuteAsync($"alter table pgmq.q_{queue}_dlq rename to q_{queue}_away", cancellationToken);
 
     public override ValueTask RestoreDeadLetterQueueAsync(string queue, CancellationToken cancellationToken) =>
         ExecuteAsync($"alter table pgmq.q_{queue}_away rename to q_{queue}_dlq", cancellationToken);
+
+    internal static PgmqTransport Connect(string connectionString) => new(new() { ConnectionString = connectionString });
 
     private static async ValueTask ExecuteAsync(string sql, CancellationToken cancellationToken)
     {

@@ -58,7 +58,8 @@ public abstract class ShutdownScenarios(TransportFixture fixture) : HostScenario
 
         var transport = await ConnectAsync();
         var again = await TakeOneAsync(await OpenAsync(transport, queue));
-        Assert.Equal((1, transport.Capabilities.UncountedRelease.IsSupported ? 0 : 1), (again.Envelope.Attempt, again.Redeliveries));
+        Assert.Equal(1, again.Envelope.Attempt);
+        Assert.InRange(again.Redeliveries, 0, transport.Capabilities.UncountedRelease.IsSupported ? 0 : 1);
     }
 
     [Scenario(Fault.LosesReleases, Fault.CountsReleases)]

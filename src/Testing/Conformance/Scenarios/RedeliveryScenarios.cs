@@ -94,7 +94,40 @@ public abstract class RedeliveryScenarios(TransportFixture fixture) : Scenarios(
 
         await SettledAsync(receiver, Settlement.Release(delivery));
 
-        Assert.Equal(transport.Capabilities.UncountedRelease.IsSupported ? 1 : 2, (await TakeOneAsync(receiver)).Redeliveries);
+        Assert.InRange((await TakeOneAsync(receiver)).Redeliveries, 1, transport.Capabilities.UncountedRelease.IsSupported ? 1 : 2);
+    }
+
+    [Scenario(Fault.CountsReleases, Fault.ReleaseForgetsRedeliveries, Fault.LosesReleases)]
+    public async Task A_suspect_that_is_handed_back_is_not_counted()
+    {
+        var (transport, queue) = await SuspectAsync();
+        var receiver = await OpenAsync(transport, queue);
+        for (var round = 0; round < 4; round++)
+        {
+            var suspect = await TakeOneAsync(receiver);
+            Assert.Equal((1, 2, true), (suspect.Envelope.Attempt, suspect.Redeliveries, suspect.IsSuspect));
+            await SettledAsync(receiver, Settlement.Release(suspect));
+        }
+
+        await DrainAsync(receiver, 1);
+        await NothingComesAsync(receiver);
+    }
+
+    [Scenario(Fault.CountsReleases, Fault.LosesReleases)]
+    public async Task With_a_suspect_everything_is_handed_back_that_was_not_returned()
+    {
+        var (transport, queue) = await SuspectAsync();
+        var receiver = await OpenAsync(transport, queue, prefetch: 20);
+        var suspect = await TakeOneAsync(receiver);
+        var others = Messages(10);
+        await SendAsync(transport, queue, others);
+
+        await SettledAsync(receiver, Settlement.Release(suspect));
+
+        // Long before any lease is over, and although the first receiver is still open.
+        var taken = await DrainAsync(await OpenAsync(await ConnectAsync(), queue), 11);
+        Assert.Equal(2, taken.Single(one => one.Envelope.Id == suspect.Envelope.Id).Redeliveries);
+        AssertSame(others, taken.Where(one => one.Envelope.Id != suspect.Envelope.Id));
     }
 
     [Scenario(Fault.AcksEarly, Fault.RedeliveryForgetsHeaders)]
@@ -107,5 +140,20 @@ public abstract class RedeliveryScenarios(TransportFixture fixture) : Scenarios(
         await crashing.DisposeAsync();
 
         EnvelopeAssert.Same(sent, (await TakeOneAsync(await OpenAsync(transport, queue))).Envelope);
+    }
+
+    /// <summary>A queue whose only message was handed out twice without an outcome.</summary>
+    private async Task<(ITransport Transport, string Queue)> SuspectAsync()
+    {
+        var transport = await ConnectAsync();
+        var queue = await QueueAsync(transport);
+        await SendAsync(transport, queue, Message());
+        for (var crashes = 0; crashes < 2; crashes++)
+        {
+            await using var receiver = await OpenAsync(transport, queue, Fixture.Lease);
+            await TakeOneAsync(receiver);
+        }
+
+        return (transport, queue);
     }
 }
