@@ -156,16 +156,20 @@ free_port() {
 gone() { [[ ! -d /proc/$1 ]] || grep -qs '^State:[[:space:]]*Z' "/proc/$1/status"; }
 
 wait_gone() { # SECONDS PID...
-    local i pid
+    local pid
     for pid in "${@:2}"; do
-        for ((i = 0; i < $1 * 20; i++)); do
-            gone "$pid" && continue 2
-            sleep 0.05
-        done
-        return 1
+        await "$1" gone "$pid" || return 1
     done
 }
 
+await() { # SECONDS COMMAND...: until the command succeeds
+    local i
+    for ((i = 0; i < $1 * 20; i++)); do
+        "${@:2}" && return
+        sleep 0.05
+    done
+    return 1
+}
 
 find_server() { # PATH...: the first that is there, seen from within the root
     local path
@@ -200,7 +204,10 @@ start_broker() { # KIND DIR [PORT]
         create_broker
     fi
     port=$(<"$dir/port") password=$(<"$dir/password")
-    pid_of "$kind" "$dir" >/dev/null || "${kind}_launch"
+    if ! pid_of "$kind" "$dir" >/dev/null; then
+        "${kind}_forget" "$dir"
+        "${kind}_launch"
+    fi
     "${kind}_address"
 }
 
@@ -229,24 +236,22 @@ in_background() { # NAME COMMAND...: at work in the folder of the data, by which
 }
 
 launch() { # COMMAND...
-    local pid i logged
-    "${kind}_forget" "$dir"
+    local pid logged
     logged=$(stat -c %s "$dir/log")
     in_background "$kind" "$@"
     pid=$(<"$dir/$kind.pid")
     # shellcheck disable=SC2064
     trap "stop_broker $kind '$dir'; kill -KILL $pid 2>/dev/null || true" EXIT # until it is known to be ready
-    for ((i = 0; i < 1800; i++)); do # recovery after a crash may take a while
-        if "${kind}_ready" "$pid"; then
-            trap - EXIT
-            return
-        fi
-        ! gone "$pid" || break
-        sleep 0.05
-    done
+    # Recovery after a crash may take a while.
+    if await 90 ready_or_gone "$pid" && ! gone "$pid"; then
+        trap - EXIT
+        return
+    fi
     tail -n 20 "$dir/log" >&2
     die "$kind in $dir did not get ready on port $port; the end of its log is above."
 }
+
+ready_or_gone() { "${kind}_ready" "$1" || gone "$1"; } # PID
 
 has_logged() { tail -c "+$((logged + 1))" "$dir/log" | grep -F "$1" >/dev/null; } # since it was launched
 

@@ -26,11 +26,13 @@ rabbitmq_create() {
 }
 
 # epmd, by which Erlang's nodes find each other, would otherwise be started by the node, in the background, and outlive
-# it. Every node here has one of its own, so that it can be ended together with the node.
+# it. Every node here has one of its own, whose process is known, so that it can be ended together with the node.
 rabbitmq_launch() {
-    local environment=(
+    local epmd_port environment
+    epmd_port=$(<"$dir/epmd-port")
+    environment=(
         PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 HOME="$inside/data"
-        ERL_EPMD_ADDRESS=127.0.0.1 ERL_EPMD_PORT="$(<"$dir/epmd-port")"
+        ERL_EPMD_ADDRESS=127.0.0.1 ERL_EPMD_PORT="$epmd_port" ERL_AFLAGS='-start_epmd false'
         RABBITMQ_NODENAME="postrider-$port@localhost" RABBITMQ_DIST_PORT="$(<"$dir/dist-port")"
         RABBITMQ_CONF_ENV_FILE=/dev/null RABBITMQ_CONFIG_FILE="$inside/rabbitmq"
         RABBITMQ_ADVANCED_CONFIG_FILE="$inside/advanced.config" RABBITMQ_ENABLED_PLUGINS_FILE="$inside/plugins"
@@ -42,8 +44,8 @@ rabbitmq_launch() {
         # The script is to become the server instead of watching over it.
         RUNNING_UNDER_SYSTEMD=true
     )
-    rabbitmq_forget "$dir"
-    in_background rabbitmq-epmd env --ignore-environment "${environment[@]}" /usr/bin/epmd -port "$(<"$dir/epmd-port")" -address 127.0.0.1
+    in_background rabbitmq-epmd env --ignore-environment "${environment[@]}" /usr/bin/epmd -port "$epmd_port"
+    await 10 listens "$epmd_port" || die "epmd of $dir does not get ready on port $epmd_port: $(tail -n 3 "$dir/log")"
     launch env --ignore-environment "${environment[@]}" "$server"
 }
 
