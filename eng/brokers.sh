@@ -227,7 +227,9 @@ create_broker() {
     echo "$port" >"$dir/port"
 }
 
-extra() { [[ ! -f $dir/extra.$1 ]] || sed "s|@DIR@|$inside|g" "$dir/extra.$1"; } # SUFFIX
+extra() { # SUFFIX: the lines a test adds, the last one ended
+    [[ ! -f $dir/extra.$1 ]] || sed -e "s|@DIR@|$inside|g" -e '$a\' "$dir/extra.$1"
+}
 
 in_background() { # NAME COMMAND...: at work in the folder of the data, by which pid_of knows it again
     become "$user" "$dir" setsid env --chdir="$inside/data" "${@:2}" </dev/null >>"$dir/log" 2>&1 &
