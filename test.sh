@@ -6,8 +6,9 @@
 #   ./test.sh [--brokers oldest|newest] [--filter TEXT] [--configuration Release|Debug]
 #
 # The exit code is 0 only when at least one test passed and none failed. --filter runs the tests whose full name contains
-# TEXT. A broker is, in this order: the one a connection string names (POSTRIDER_TEST_PGMQ), private ones from
-# installed binaries, from `apt-get install` (as root), or Docker's (compose.yaml).
+# TEXT. A broker is, in this order: the one that POSTRIDER_TEST_PGMQ (a connection string), POSTRIDER_TEST_RABBITMQ
+# (amqp://...) or POSTRIDER_TEST_NATS (nats://...) names, a private one from installed binaries, from `apt-get install`
+# (as root), or Docker's (compose.yaml).
 # With CI=true a test that is skipped because its broker is missing ("no broker: ...") counts as failed.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -29,9 +30,9 @@ done
 [[ $generation == oldest || $generation == newest ]] || usage
 export POSTRIDER_BROKERS=$generation
 
-BUDGET=840 # seconds for everything: nothing may hang for good
+BUDGET=1500 # seconds for everything: nothing may hang for good
 passed=0 failed=0 skipped=0
-running=   # the process of the running test project
+running=() # the processes that are at work: the starts of brokers, or the test project
 composed=  # whether Docker's brokers run
 # Everything a run makes is in here. Servers run as another user, who has to get through to their folders.
 work=$(mktemp -d "${TMPDIR:-/tmp}/postrider-test.XXXXXX")
@@ -40,9 +41,9 @@ chmod 711 "$work"
 # shellcheck disable=SC2317 # a trap calls it
 cleanup() {
     trap '' INT TERM # a second Ctrl-C must not leave the brokers behind
-    if [[ -n $running ]]; then
-        kill -TERM "$running" 2>/dev/null || true
-        wait "$running" || true
+    if [[ ${#running[@]} -gt 0 ]]; then
+        kill -TERM "${running[@]}" 2>/dev/null || true
+        wait "${running[@]}" || true
     fi
     eng/brokers.sh sweep "$work" || true
     [[ -z $composed ]] || docker compose down --volumes || true
@@ -68,32 +69,72 @@ give_up() {
 
 # ---- brokers -----------------------------------------------------------------------------------------------------
 
-use_postgres() {
-    if [[ -n ${POSTRIDER_TEST_PGMQ:-} ]]; then
-        say "PostgreSQL: the one POSTRIDER_TEST_PGMQ names"
+BROKERS=(postgres rabbitmq nats)
+declare -A VARIABLE=([postgres]=POSTRIDER_TEST_PGMQ [rabbitmq]=POSTRIDER_TEST_RABBITMQ [nats]=POSTRIDER_TEST_NATS)
+
+use_brokers() {
+    local broker missing=()
+    for broker in "${BROKERS[@]}"; do
+        if [[ -n $(printenv "${VARIABLE[$broker]}") ]]; then
+            say "$broker: the one ${VARIABLE[$broker]} names"
+        else
+            missing+=("$broker")
+        fi
+    done
+    if [[ ${#missing[@]} -eq 0 ]]; then
+        return
     elif eng/brokers.sh install "$generation"; then
-        POSTRIDER_TEST_PGMQ=$(eng/brokers.sh postgres start "$work/postgres") || give_up "PostgreSQL does not start."
-        # With it the tests start servers of their own, to kill them.
-        export POSTRIDER_BROKERS_SCRIPT=$PWD/eng/brokers.sh
+        start_private "${missing[@]}"
     elif docker compose version >/dev/null 2>&1; then
-        use_docker postgres
-        POSTRIDER_TEST_PGMQ="Host=127.0.0.1;Port=$(docker compose port postgres 5432 | sed 's/.*://')"
-        POSTRIDER_TEST_PGMQ+=";Username=postrider;Password=postrider;Database=postrider"
+        start_docker "${missing[@]}"
     else
-        give_up "no PostgreSQL. Either set POSTRIDER_TEST_PGMQ to a connection string (Host=...;Port=...;Username=...;" \
-            "Password=...;Database=...), or install a server (apt-get install postgresql), or run this as root on" \
-            "Debian or Ubuntu, or install Docker with its compose plugin."
+        give_up "no server of: ${missing[*]}. Either set POSTRIDER_TEST_PGMQ to a connection string (Host=...;Port=...;" \
+            "Username=...;Password=...;Database=...), POSTRIDER_TEST_RABBITMQ to amqp://user:password@host:port/ and" \
+            "POSTRIDER_TEST_NATS to nats://user:password@host:port, or install the servers (apt-get install postgresql" \
+            "rabbitmq-server nats-server), or run this as root on Debian or Ubuntu, or install Docker with its compose" \
+            "plugin."
     fi
-    export POSTRIDER_TEST_PGMQ
 }
 
-use_docker() {
+start_private() { # BROKER...: side by side, as the slowest takes its time
+    local broker
+    for broker; do
+        eng/brokers.sh "$broker" start "$work/$broker" >"$work/$broker.address" &
+        running+=($!)
+    done
+    for broker; do
+        wait "${running[0]}" || give_up "$broker does not start."
+        running=("${running[@]:1}")
+        export "${VARIABLE[$broker]}=$(<"$work/$broker.address")"
+    done
+    # With it the tests start servers of their own, to kill them.
+    export POSTRIDER_BROKERS_SCRIPT=$PWD/eng/brokers.sh
+}
+
+start_docker() { # BROKER...
+    local broker
     say "starting Docker's $* (compose.yaml)"
     composed=yes
-    export COMPOSE_PROJECT_NAME=postrider-test-$$ POSTRIDER_POSTGRES_PORT=0
-    [[ $generation == newest ]] || export POSTRIDER_POSTGRES=15
+    export COMPOSE_PROJECT_NAME=postrider-test-$$
+    export POSTRIDER_POSTGRES_PORT=0 POSTRIDER_RABBITMQ_PORT=0 POSTRIDER_NATS_PORT=0
+    [[ $generation == newest ]] || export POSTRIDER_POSTGRES=15 POSTRIDER_RABBITMQ=3.10 POSTRIDER_NATS=2.9
     docker compose up --detach --wait "$@" >&2 || give_up "Docker cannot start $*; its own words are above."
+    for broker; do
+        export "${VARIABLE[$broker]}=$(docker_address "$broker")"
+    done
 }
+
+docker_address() { # BROKER
+    case $1 in
+        postgres)
+            echo "Host=127.0.0.1;Port=$(docker_port postgres 5432);Username=postrider;Password=postrider;Database=postrider"
+            ;;
+        rabbitmq) echo "amqp://postrider:postrider@127.0.0.1:$(docker_port rabbitmq 5672)/" ;;
+        nats) echo "nats://postrider:postrider@127.0.0.1:$(docker_port nats 4222)" ;;
+    esac
+}
+
+docker_port() { docker compose port "$@" | sed 's/.*://'; } # BROKER PORT
 
 # ---- tests -------------------------------------------------------------------------------------------------------
 
@@ -107,9 +148,9 @@ run_project() { # PROJECT: the name of a folder in tests/ and of its project
     # and so would every process that the tests start and interrupt: hence env.
     timeout --kill-after=10 $((SECONDS < BUDGET ? BUDGET - SECONDS : 1)) env --default-signal=INT,QUIT \
         dotnet "$program" -noLogo -noColor "${filter[@]}" -result-xml "$result" </dev/null &
-    running=$!
-    wait "$running" || code=$?
-    running=
+    running=($!)
+    wait "${running[0]}" || code=$?
+    running=()
 
     totals=$(grep -o -m 1 '<assembly [^>]*>' "$result" 2>/dev/null | head -n 1) || true
     if [[ -z $totals ]]; then
@@ -134,7 +175,7 @@ run_project() { # PROJECT: the name of a folder in tests/ and of its project
 
 # The path says where run_project finds the programs, whatever the nearest Directory.Build.props is.
 dotnet build Framework.sln -c "$configuration" --artifacts-path "$PWD/artifacts" </dev/null || give_up "the build failed, see above."
-use_postgres
+use_brokers
 export TMPDIR=$work # whatever tests leave goes with it, and brokers they forgot are stopped
 # Every project whose name ends in Tests; others in tests/ are helpers of theirs.
 for project in tests/*Tests/; do

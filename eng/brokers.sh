@@ -1,20 +1,25 @@
 #!/usr/bin/env bash
 # Finds, installs, starts, kills and stops the private brokers of the tests.
 #
-#   eng/brokers.sh install [oldest|newest]      makes sure that the servers are there
-#   eng/brokers.sh postgres start DIR [PORT]    prints one line: the connection string
-#   eng/brokers.sh postgres kill DIR            as a crash would: kill -9, all of it at once
-#   eng/brokers.sh postgres stop DIR            a clean stop, within seconds
-#   eng/brokers.sh sweep DIR                    stops every broker whose folder is in DIR
+#   eng/brokers.sh install [oldest|newest]   makes sure that the servers are there
+#   eng/brokers.sh BROKER start DIR [PORT]   prints one line: the connection string, or the address with the password
+#   eng/brokers.sh BROKER kill DIR           as a crash would: kill -9, all of it at once
+#   eng/brokers.sh BROKER stop DIR           a clean stop, within seconds
+#   eng/brokers.sh sweep DIR                 stops every broker whose folder is in DIR
 #
-# POSTRIDER_BROKERS chooses the generation: `oldest` (the default) is what this machine has or its apt offers,
-# `newest` is Debian unstable in a chroot, which needs root on Debian or Ubuntu.
+# BROKER is postgres, rabbitmq or nats. POSTRIDER_BROKERS chooses the generation: `oldest` (the default) is what this
+# machine has or its apt offers, `newest` is Debian unstable in a chroot, which needs root on Debian or Ubuntu.
 #
 # A broker lives in its DIR alone (data, log, port, password), listens on 127.0.0.1 only and keeps its port, so that
 # it can be killed and started again. Everything is done by process id; nothing depends on PATH for a server.
+#
+# What a test puts into DIR before the first start configures the server: the lines of `extra.conf` are added to its
+# configuration, `extra.hba` replaces PostgreSQL's pg_hba.conf. `@DIR@` in them stands for DIR as the server sees it.
 set -euo pipefail
 
-NEWEST_PACKAGES=postgresql # comma-separated; another list makes the chroot anew
+KINDS=(postgres rabbitmq nats)
+declare -A PACKAGE=([postgres]=postgresql [rabbitmq]=rabbitmq-server [nats]=nats-server)
+NEWEST_PACKAGES=postgresql,rabbitmq-server,nats-server # another list makes the chroot anew
 newest=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/postrider/newest
 
 say() { echo "brokers: $*" >&2; }
@@ -23,35 +28,47 @@ die() { say "$*"; exit 1; }
 # ---- install -----------------------------------------------------------------------------------------------------
 
 install_generation() {
+    local kind missing=()
     if [[ $generation == newest ]]; then
         install_newest
-    elif postgres_bin >/dev/null; then
-        say "PostgreSQL is installed: $(postgres_bin)"
-    else
-        apt_install postgresql
-        postgres_bin >/dev/null || die "apt installed 'postgresql', yet there is no server in /usr/lib/postgresql/*/bin."
+        return
     fi
+    for kind in "${KINDS[@]}"; do
+        "${kind}_server" >/dev/null || missing+=("${PACKAGE[$kind]}")
+    done
+    [[ ${#missing[@]} -eq 0 ]] || apt_install "${missing[@]}"
+    for kind in "${KINDS[@]}"; do
+        "${kind}_server" >/dev/null || die "apt installed '${PACKAGE[$kind]}', yet its server is not where Debian puts it."
+        say "$kind is installed: $("${kind}_server")"
+    done
 }
 
 can_apt() { [[ $EUID -eq 0 ]] && command -v apt-get >/dev/null; }
 
-apt_install() {
+apt_install() (
     can_apt || die "cannot install $*: that needs root and apt-get (Debian, Ubuntu)."
     say "installing $* with apt-get"
-    no_system_cluster ""
+    trap allow_system_servers EXIT
+    no_system_servers ""
     export DEBIAN_FRONTEND=noninteractive
     { apt-get -qq update && apt-get -qq -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "$@"; } \
-        >&2 </dev/null || { allow_system_cluster; die "apt-get could not install $*; its own words are above."; }
-    allow_system_cluster
-}
+        >&2 </dev/null || die "apt-get could not install $*; its own words are above."
+)
 
-# Debian's package makes and starts a cluster for the whole machine unless it is told not to.
-no_system_cluster() {
-    mkdir -p "$1/etc/postgresql-common/createcluster.d"
+# Debian's packages start a server for the whole machine unless they are told not to; PostgreSQL's also makes a cluster.
+no_system_servers() { # ROOT
+    mkdir -p "$1/etc/postgresql-common/createcluster.d" "$1/usr/sbin"
     echo "create_main_cluster = false" >"$1/etc/postgresql-common/createcluster.d/postrider-tests.conf"
+    [[ ! -e $1/usr/sbin/policy-rc.d ]] || return 0 # somebody else's
+    printf '#!/bin/sh\n# %s\nexit 101\n' "$policy_mark" >"$1/usr/sbin/policy-rc.d"
+    chmod +x "$1/usr/sbin/policy-rc.d"
 }
+policy_mark="made by Postrider's tests while they install brokers"
 
-allow_system_cluster() { rm -f /etc/postgresql-common/createcluster.d/postrider-tests.conf; }
+allow_system_servers() {
+    rm -f /etc/postgresql-common/createcluster.d/postrider-tests.conf
+    ! grep -qsF "$policy_mark" /usr/sbin/policy-rc.d || rm -f /usr/sbin/policy-rc.d
+}
 
 # Made in a folder beside and renamed when complete, one run at a time: what has the final name is whole.
 install_newest() (
@@ -70,7 +87,7 @@ install_newest() (
     fi
     rm -rf "$newest" "$newest.new"
     trap 'rm -rf "$newest.new"' EXIT
-    no_system_cluster "$newest.new"
+    no_system_servers "$newest.new"
     use_proxy_of_apt
     say "making a chroot of Debian unstable ($NEWEST_PACKAGES) from $(debian_mirror), about a minute"
     # In a mount namespace of its own, so that nothing stays mounted, however this ends.
@@ -105,7 +122,7 @@ use_proxy_of_apt() {
 
 # ---- the generation's user and root ------------------------------------------------------------------------------
 
-# Becomes the given command, as the servers' own user (they refuse to be root), inside the chroot for `newest`. There
+# Becomes the given command, as the server's own user (they refuse to be root), inside the chroot for `newest`. There
 # the broker's folder is /mnt and the mounts belong to the process: they end with it, even when it is killed.
 # shellcheck disable=SC2016
 become() {
@@ -114,11 +131,11 @@ become() {
     if [[ $EUID -ne 0 ]]; then
         exec "$@"
     elif [[ -z $root ]]; then
-        exec chroot --userspec="$user:$user" / "$@"
+        exec chroot --userspec="$user:" / "$@"
     fi
     exec unshare --mount --propagation private bash -ec '
         mount --bind "$3" "$1/mnt"; mount --rbind /proc "$1/proc"; mount --rbind /dev "$1/dev"
-        exec chroot --userspec="$2:$2" "$1" "${@:4}"' become "$root" "$user" "$dir" "$@"
+        exec chroot --userspec="$2:" "$1" "${@:4}"' become "$root" "$user" "$dir" "$@"
 }
 
 give_to() { # USER DIR
@@ -132,134 +149,167 @@ give_to() { # USER DIR
 # that is down for a moment.
 free_port() {
     local port
-    while port=$((20000 + RANDOM % 12000)); (: <>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do :; done
+    while port=$((20000 + RANDOM % 12000)); listens "$port"; do :; done
     echo "$port"
 }
 
 gone() { [[ ! -d /proc/$1 ]] || grep -qs '^State:[[:space:]]*Z' "/proc/$1/status"; }
 
 wait_gone() { # SECONDS PID...
-    local i pid
+    local pid
     for pid in "${@:2}"; do
-        for ((i = 0; i < $1 * 20; i++)); do
-            gone "$pid" && continue 2
-            sleep 0.05
-        done
-        return 1
+        await "$1" gone "$pid" || return 1
     done
 }
 
-# ---- PostgreSQL --------------------------------------------------------------------------------------------------
-
-postgres_bin() { # the folder of the newest server, as seen inside the root
-    local bin
-    bin=$(find "$root"/usr/lib/postgresql/*/bin -maxdepth 0 2>/dev/null | sort -V | tail -n 1)
-    [[ -n $bin || -n $root ]] || bin=$(pg_config --bindir 2>/dev/null) || true
-    [[ -n $bin && -x $bin/postgres && -x $bin/initdb ]] && echo "${bin#"$root"}"
+await() { # SECONDS COMMAND...: until the command succeeds
+    local i
+    for ((i = 0; i < $1 * 20; i++)); do
+        "${@:2}" && return
+        sleep 0.05
+    done
+    return 1
 }
 
-postgres_start() {
-    local dir=$1 port=${2:-} bin inside
-    bin=$(postgres_bin) || die "no PostgreSQL server for '$generation'; run: eng/brokers.sh install $generation"
+find_server() { # PATH...: the first that is there, seen from within the root
+    local path
+    for path; do
+        [[ -x $root/$path ]] && echo "/$path" && return
+    done
+    return 1
+}
+
+# ---- one broker --------------------------------------------------------------------------------------------------
+
+# The files beside this one say what is special about each kind of broker. They find in these variables:
+#
+#   root           where the generation's system is: empty, or the folder of the chroot
+#   server         the server's program, seen from within the root, as KIND_server has found it
+#   dir, inside    the broker's folder, as this script and as the server sees it
+#   user           who the server runs as, if this is root
+#   port, password
+
+# shellcheck disable=SC2034
+start_broker() { # KIND DIR [PORT]
+    local kind=$1 dir=$2 port=${3:-} server user inside password
+    server=$("${kind}_server") || die "no server of $kind for '$generation'; run: eng/brokers.sh install $generation"
+    user=$("${kind}_user")
     mkdir -p "$dir"
     dir=$(cd "$dir" && pwd -P)
     inside=${root:+/mnt}
     inside=${inside:-$dir}
-    trap 'exit 130' INT # between two steps: no initdb may go on behind our back
+    trap 'exit 130' INT # between two steps: nothing may go on behind our back
     trap 'exit 143' TERM
-    [[ -f $dir/port ]] || postgres_create
-    postgres_pid "$dir" >/dev/null || postgres_launch
-    echo "Host=127.0.0.1;Port=$(<"$dir/port");Username=postrider;Password=$(<"$dir/password");Database=postrider"
-}
-
-# fsync stays on: the tests prove durability. The port is written last: a folder without it is half made.
-postgres_create() {
-    rm -rf "$dir/data"
-    (umask 077 && od -An -N16 -tx1 /dev/urandom | tr -d ' \n' >"$dir/password")
-    give_to postgres "$dir"
-    (become postgres "$dir" "$bin/initdb" -D "$inside/data" -U postrider --pwfile="$inside/password" \
-        --auth=scram-sha-256 --encoding=UTF8 --locale=C.UTF-8 --no-sync) </dev/null >"$dir/log" 2>&1 ||
-        die "initdb failed in $dir: $(tail -n 10 "$dir/log")"
-    cat >>"$dir/data/postgresql.conf" <<-END
-		listen_addresses = '127.0.0.1'
-		unix_socket_directories = ''
-		max_connections = 200
-		shared_buffers = 32MB
-		dynamic_shared_memory_type = mmap
-	END
-    (become postgres "$dir" "$bin/postgres" --single -D "$inside/data" postgres) \
-        <<<'CREATE DATABASE postrider' >>"$dir/log" 2>&1 ||
-        die "cannot create the database in $dir: $(tail -n 10 "$dir/log")"
-    : >"$dir/log"
-    echo "${port:-$(free_port)}" >"$dir/port"
-}
-
-postgres_launch() {
-    local server i status
-    postgres_forget "$dir"
-    become postgres "$dir" setsid "$bin/postgres" -D "$inside/data" -p "$(<"$dir/port")" </dev/null >>"$dir/log" 2>&1 &
-    server=$!
-    # shellcheck disable=SC2064
-    trap "postgres_stop '$dir'; kill -KILL $server 2>/dev/null || true" EXIT # until it is known to be ready
-    for ((i = 0; i < 1200; i++)); do # crash recovery may take a while
-        # The server keeps its state in line 8. An older file speaks of another process.
-        mapfile -t status < <(cat "$dir/data/postmaster.pid" 2>/dev/null)
-        if [[ ${status[0]:-} == "$server" && ${status[7]:-} == ready* ]]; then
-            trap - EXIT
-            return
-        fi
-        ! gone "$server" || break
-        sleep 0.05
-    done
-    tail -n 20 "$dir/log" >&2
-    die "PostgreSQL in $dir did not get ready on port $(<"$dir/port"); the end of its log is above."
-}
-
-postgres_pid() { # DIR; nothing when it does not run: a stale file may name somebody else's process
-    local pid
-    pid=$(head -n 1 "$1/data/postmaster.pid" 2>/dev/null) && [[ /proc/$pid/cwd -ef $1/data ]] && echo "$pid"
-}
-
-postgres_kill() {
-    local pid children
-    pid=$(postgres_pid "$1") || return 0
-    kill -STOP "$pid" # or it would start further children while they are listed
-    children=$(grep -lsx "PPid:[[:space:]]*$pid" /proc/[0-9]*/status | cut -d/ -f3) || true
-    # shellcheck disable=SC2086
-    kill -KILL "$pid" $children 2>/dev/null || true
-    # shellcheck disable=SC2086
-    wait_gone 10 "$pid" $children || die "PostgreSQL in $1 (process $pid) survives kill -9."
-    postgres_forget "$1"
-}
-
-# Takes away what a killed server leaves: its shared memory segment, and the file that names it and the process. While
-# nobody has reaped that process (a container without an init), the file would keep the next server from starting.
-postgres_forget() {
-    local left
-    mapfile -t left < <(cat "$1/data/postmaster.pid" 2>/dev/null)
-    [[ -z ${left[6]:-} ]] || ipcrm -m "${left[6]##* }" 2>/dev/null || true
-    rm -f "$1/data/postmaster.pid"
-}
-
-postgres_stop() {
-    local pid
-    if pid=$(postgres_pid "$1"); then
-        kill -INT "$pid" # what PostgreSQL calls a fast shutdown
-        wait_gone 15 "$pid" || { say "PostgreSQL in $1 does not stop, killing it"; postgres_kill "$1"; }
+    if [[ ! -f $dir/port ]]; then
+        create_broker
     fi
-    postgres_forget "$1"
+    port=$(<"$dir/port") password=$(<"$dir/password")
+    if ! pid_of "$kind" "$dir" >/dev/null; then
+        "${kind}_forget" "$dir"
+        "${kind}_launch"
+    fi
+    "${kind}_address"
+}
+
+# The port is written last: a folder without it is half made.
+create_broker() {
+    stop_broker "$kind" "$dir"
+    rm -rf "$dir/data"
+    mkdir "$dir/data"
+    : >"$dir/log"
+    password=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+    (umask 077 && echo "$password" >"$dir/password")
+    port=${port:-$(free_port)}
+    find "$dir" -maxdepth 1 \( -name '*.key' -o -name '*.pem' \) -exec chmod 600 {} + # PostgreSQL insists
+    give_to "$user" "$dir"
+    "${kind}_create"
+    give_to "$user" "$dir"
+    echo "$port" >"$dir/port"
+}
+
+extra() { # SUFFIX: the lines a test adds, the last one ended
+    [[ ! -f $dir/extra.$1 ]] || sed -e "s|@DIR@|$inside|g" -e '$a\' "$dir/extra.$1"
+}
+
+in_background() { # NAME COMMAND...: at work in the folder of the data, by which pid_of knows it again
+    become "$user" "$dir" setsid env --chdir="$inside/data" "${@:2}" </dev/null >>"$dir/log" 2>&1 &
+    echo $! >"$dir/$1.pid"
+    disown # or bash would report its end
+}
+
+launch() { # COMMAND...
+    local pid logged
+    logged=$(stat -c %s "$dir/log")
+    in_background "$kind" "$@"
+    pid=$(<"$dir/$kind.pid")
+    # shellcheck disable=SC2064
+    trap "stop_broker $kind '$dir'; kill -KILL $pid 2>/dev/null || true" EXIT # until it is known to be ready
+    # Recovery after a crash may take a while.
+    if await 90 ready_or_gone "$pid" && ! gone "$pid"; then
+        trap - EXIT
+        return
+    fi
+    tail -n 20 "$dir/log" >&2
+    die "$kind in $dir did not get ready on port $port; the end of its log is above."
+}
+
+ready_or_gone() { "${kind}_ready" "$1" || gone "$1"; } # PID
+
+has_logged() { tail -c "+$((logged + 1))" "$dir/log" | grep -F "$1" >/dev/null; } # since it was launched
+
+listens() { (: <>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+pid_of() { # NAME DIR; nothing when it does not run: a stale file may name somebody else's process
+    local pid
+    pid=$(cat "$2/$1.pid" 2>/dev/null) && [[ -n $pid && /proc/$pid/cwd -ef $2/data ]] && echo "$pid"
+}
+
+kill_broker() { # KIND DIR
+    local pid all
+    if pid=$(pid_of "$1" "$2"); then
+        kill -STOP "$pid" # or it would start further children while they are listed
+        mapfile -t all < <(family "$pid")
+        kill -KILL "${all[@]}" 2>/dev/null || true
+        wait_gone 10 "${all[@]}" || die "$1 in $2 (process $pid) survives kill -9."
+    fi
+    "${1}_forget" "$2"
+}
+
+family() { # PID: it and all that it has started
+    local child
+    echo "$1"
+    while read -r child; do
+        family "$child"
+    done < <(grep -lsx "PPid:[[:space:]]*$1" /proc/[0-9]*/status | cut -d/ -f3)
+}
+
+stop_broker() { # KIND DIR
+    local pid
+    if pid=$(pid_of "$1" "$2"); then
+        "${1}_end" "$pid"
+        wait_gone 15 "$pid" || { say "$1 in $2 does not stop, killing it"; kill_broker "$1" "$2"; }
+    fi
+    "${1}_forget" "$2"
 }
 
 # ------------------------------------------------------------------------------------------------------------------
 
-sweep() {
-    local file
-    while read -r file; do
-        postgres_stop "${file%/data/postmaster.pid}"
-    done < <(find "$1" -path '*/data/postmaster.pid' 2>/dev/null)
+sweep() { # DIR
+    local file kind
+    for kind in "${KINDS[@]}"; do
+        while read -r file; do
+            stop_broker "$kind" "${file%/*}"
+        done < <(find "$1" -name "$kind*.pid" 2>/dev/null)
+    done
 }
 
 usage() { sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 2; }
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+for kind in "${KINDS[@]}"; do
+    # shellcheck source=/dev/null
+    . "$here/brokers/$kind.sh"
+done
 
 generation=${POSTRIDER_BROKERS:-oldest}
 [[ ${1:-} != install || $# -lt 2 ]] || generation=$2
@@ -271,9 +321,15 @@ esac
 
 case "$* " in
     "install "*) install_generation ;;
-    "postgres start "?*) postgres_start "${@:3}" ;;
-    "postgres kill "?*) postgres_kill "$3" ;;
-    "postgres stop "?*) postgres_stop "$3" ;;
     "sweep "?*) sweep "$2" ;;
+    "postgres "* | "rabbitmq "* | "nats "*)
+        [[ -n ${3:-} ]] || usage
+        case $2 in
+            start) start_broker "$1" "${@:3}" ;;
+            kill) kill_broker "$1" "$3" ;;
+            stop) stop_broker "$1" "$3" ;;
+            *) usage ;;
+        esac
+        ;;
     *) usage ;;
 esac
