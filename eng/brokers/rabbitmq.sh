@@ -65,7 +65,7 @@ rabbitmq_end() { kill -TERM "$1"; }
 rabbitmq_forget() { # DIR: after the node, which would start another one
     local pid
     pid=$(pid_of rabbitmq-epmd "$1") || return 0
-    kill -KILL "$pid"
-    wait_gone 10 "$pid" || die "epmd of $1 (process $pid) survives kill -9."
+    kill -TERM "$pid"
+    wait_gone 10 "$pid" || die "epmd of $1 (process $pid) does not stop."
     :
 }
