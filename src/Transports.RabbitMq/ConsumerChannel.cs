@@ -7,6 +7,8 @@ namespace Postrider.Transports.RabbitMq;
 /// <summary>One channel of a receiver: subscribes, keeps what the broker pushes until it is asked for, and knows when it is over.</summary>
 internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposable
 {
+    private static readonly TimeSpan LongestFlush = TimeSpan.FromSeconds(2);
+
     private readonly string _queue;
     private readonly string _doing;
     private readonly Connections _connections;
@@ -14,6 +16,7 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
     private readonly SemaphoreSlim _change = new(1, 1);
     private TaskCompletionSource? _cancelled;
     private string? _tag;
+    private volatile bool _settledSince;
     private volatile bool _subscribed;
     private volatile bool _ended;
     private volatile TransportException? _failure;
@@ -33,6 +36,9 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
     public TransportException? Failure => _failure;
 
     public bool IsSubscribed => _subscribed;
+
+    /// <summary>To be called before each ack and nack.</summary>
+    public void NoteSettlement() => _settledSince = true;
 
     /// <exception cref="TransportException">The queue does not exist, or the broker is away.</exception>
     public static async Task<ConsumerChannel> OpenAsync(Connections connections, string queue, int prefetch)
@@ -152,8 +158,9 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
             };
         }
 
-        _pushed.Writer.TryWrite(delivery);
-        return Task.CompletedTask;
+        return _pushed.Writer.TryWrite(delivery) || _failure is not null
+            ? Task.CompletedTask
+            : Channel.BasicNackAsync(deliveryTag, multiple: false, requeue: true, CancellationToken.None).AsTask();
     }
 
     public override Task HandleBasicCancelOkAsync(string consumerTag, CancellationToken cancellationToken = default)
@@ -171,6 +178,11 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
 
     public async ValueTask DisposeAsync()
     {
+        if (_settledSince && _failure is null)
+        {
+            await FlushAsync().ConfigureAwait(false);
+        }
+
         Fail(new($"The receiver of '{_queue}' has been disposed of.", TransportError.Unavailable));
         try
         {
@@ -180,6 +192,28 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
         catch (Exception)
         {
             // It is gone either way.
+        }
+    }
+
+    /// <summary>
+    /// A broker under load keeps acks of a quorum queue in the channel's process for some milliseconds, and forgets them when the channel is
+    /// closed meanwhile: the messages come again. Beginning and ending to consume go through the queue's log, and all acks before them. At
+    /// most one message is pushed for it, and handed back.
+    /// </summary>
+    private async ValueTask FlushAsync()
+    {
+        try
+        {
+            await UnsubscribeAsync(forGood: true).WaitAsync(LongestFlush, TimeProvider.System).ConfigureAwait(false);
+            await Channel.BasicQosAsync(0, 1, global: false).WaitAsync(LongestFlush, TimeProvider.System).ConfigureAwait(false);
+            var tag = await Channel.BasicConsumeAsync(
+                _queue, autoAck: false, "", noLocal: false, exclusive: false, new Dictionary<string, object?> { ["x-priority"] = -1000 }, this)
+                .WaitAsync(LongestFlush, TimeProvider.System).ConfigureAwait(false);
+            await Channel.BasicCancelAsync(tag).WaitAsync(LongestFlush, TimeProvider.System).ConfigureAwait(false);
+        }
+        catch (Exception)
+        {
+            // Then some messages may come again.
         }
     }
 
