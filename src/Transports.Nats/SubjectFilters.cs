@@ -42,6 +42,12 @@ internal static class SubjectFilters
             filters = [Widest(filters)];
         }
 
+        if (!severalAllowed && filters.Count == 1 && !filters[0].AsSpan().ContainsAny("*", ">"))
+        {
+            // Server 2.9 never notices that a filter has become one with a wildcard: so it has one from the beginning.
+            filters[0] = [.. filters[0][..^1], "*"];
+        }
+
         var result = new string[filters.Count];
         for (var i = 0; i < result.Length; i++)
         {
