@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using System.Threading.Channels;
 using RabbitMQ.Client;
@@ -9,6 +10,9 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
 {
     private static readonly TimeSpan LongestFlush = TimeSpan.FromSeconds(2);
 
+    /// <summary>So many commands of a channel to one queue the broker lets run before it holds further ones back (32, less a margin).</summary>
+    private const int QuickSettlements = 24;
+
     private readonly string _queue;
     private readonly string _doing;
     private readonly Connections _connections;
@@ -16,7 +20,8 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
     private readonly SemaphoreSlim _change = new(1, 1);
     private TaskCompletionSource? _cancelled;
     private string? _tag;
-    private volatile bool _settledSince;
+    private readonly long[] _settled = new long[QuickSettlements];
+    private int _settlements;
     private volatile bool _subscribed;
     private volatile bool _ended;
     private volatile TransportException? _failure;
@@ -38,7 +43,7 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
     public bool IsSubscribed => _subscribed;
 
     /// <summary>To be called before each ack and nack.</summary>
-    public void NoteSettlement() => _settledSince = true;
+    public void NoteSettlement() => _settled[(uint)Interlocked.Increment(ref _settlements) % QuickSettlements] = Stopwatch.GetTimestamp();
 
     /// <exception cref="TransportException">The queue does not exist, or the broker is away.</exception>
     public static async Task<ConsumerChannel> OpenAsync(Connections connections, string queue, int prefetch)
@@ -178,7 +183,7 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
 
     public async ValueTask DisposeAsync()
     {
-        if (_settledSince && _failure is null)
+        if (HasUnsettled() && _failure is null)
         {
             await FlushAsync().ConfigureAwait(false);
         }
@@ -193,6 +198,13 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
         {
             // It is gone either way.
         }
+    }
+
+    /// <summary>Whether so many settlements came so quickly one after the other, and just now, that the broker may not be through with them.</summary>
+    private bool HasUnsettled()
+    {
+        var first = _settled[(uint)(Volatile.Read(ref _settlements) + 1) % QuickSettlements];
+        return first != 0 && Stopwatch.GetElapsedTime(first) < LongestFlush;
     }
 
     /// <summary>
