@@ -80,12 +80,25 @@ public sealed class InteropTests
         Assert.Equal(["1", "2"], (await dead.DrainAsync(2)).Select(one => one.Text()).Order());
         await dead.NothingAsync();
 
+        // Acks are not answered, so their effect is waited for.
         foreach (var stream in (string[])[$"postrider_q_{queue}", $"postrider_q_{queue}=dlq"])
         {
-            Assert.Equal(0, (await Server.AskAsync("STREAM.INFO." + stream)).GetProperty("state").GetProperty("messages").GetInt32());
+            await UntilAsync(async () => (await Server.AskAsync("STREAM.INFO." + stream)).GetProperty("state").GetProperty("messages").GetInt32() == 0);
         }
 
-        var left = await Server.AskAsync("STREAM.INFO.postrider_topics", $$"""{"subjects_filter":"postrider.t.{{topic}}"}""");
-        Assert.False(left.GetProperty("state").TryGetProperty("subjects", out var subjects) && subjects.EnumerateObject().Any());
+        await UntilAsync(async () =>
+        {
+            var left = await Server.AskAsync("STREAM.INFO.postrider_topics", $$"""{"subjects_filter":"postrider.t.{{topic}}"}""");
+            return !left.GetProperty("state").TryGetProperty("subjects", out var subjects) || !subjects.EnumerateObject().Any();
+        });
+    }
+
+    private static async Task UntilAsync(Func<Task<bool>> condition)
+    {
+        var deadline = Server.Deadline;
+        while (!await condition())
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, deadline);
+        }
     }
 }
