@@ -63,7 +63,9 @@ public sealed class InteropTests
     public async Task What_is_acked_is_gone_from_every_stream()
     {
         Server.Require();
-        await using var transport = Server.Transport();
+        // Apart from the other tests, whose queues may be bound to everything.
+        var prefix = Server.NewQueue("p");
+        await using var transport = new NatsTransport(Server.Options with { Prefix = prefix });
         var (queue, topic) = (Server.NewQueue(), Server.NewQueue("t"));
         await transport.BindAsync(queue, topic);
         await transport.PublishAsync(new OutgoingMessage(Destination.Topic(topic), Server.Message("1") with { Topic = topic }));
@@ -81,14 +83,14 @@ public sealed class InteropTests
         await dead.NothingAsync();
 
         // Acks are not answered, so their effect is waited for.
-        foreach (var stream in (string[])[$"postrider_q_{queue}", $"postrider_q_{queue}=dlq"])
+        foreach (var stream in (string[])[$"{prefix}_q_{queue}", $"{prefix}_q_{queue}=dlq"])
         {
             await UntilAsync(async () => (await Server.AskAsync("STREAM.INFO." + stream)).GetProperty("state").GetProperty("messages").GetInt32() == 0);
         }
 
         await UntilAsync(async () =>
         {
-            var left = await Server.AskAsync("STREAM.INFO.postrider_topics", $$"""{"subjects_filter":"postrider.t.{{topic}}"}""");
+            var left = await Server.AskAsync($"STREAM.INFO.{prefix}_topics", $$"""{"subjects_filter":"{{prefix}}.t.{{topic}}"}""");
             return !left.GetProperty("state").TryGetProperty("subjects", out var subjects) || !subjects.EnumerateObject().Any();
         });
     }
