@@ -28,7 +28,7 @@ internal static class SubjectFilters
                 continue;
             }
 
-            if (hash == words.Length - 1 && hash > 0)
+            if (hash > 0 && !words.AsSpan(hash).ContainsAnyExcept("#"))
             {
                 // a.# matches a, which a.> does not.
                 Add(filters, words[..hash]);
