@@ -66,7 +66,7 @@ public sealed class LimitTests
     [Fact]
     public async Task What_is_not_settled_within_the_servers_time_is_given_back_and_the_receiver_goes_on()
     {
-        await using var server = await StartAsync("consumer_timeout = 1000\nchannel_tick_interval = 1000");
+        await using var server = await StartAsync("consumer_timeout = 1000");
         await using var transport = new RabbitMqTransport(new() { ConnectionString = server.ConnectionString, ConsumerTimeout = TimeSpan.FromSeconds(40) });
         await transport.DeclareAsync("q");
         await transport.SendAsync("q", Server.Message("1", "slow"));
