@@ -18,9 +18,9 @@ rabbitmq_create() {
 		disk_free_limit.absolute = 50MB
 		vm_memory_high_watermark.absolute = 2GB
 	END
+    give_to "$user" "$dir"
     # A node that is killed a few seconds after its very first boot may not boot again: its first tables are not yet on
     # disk. A clean stop puts them there.
-    give_to "$user" "$dir"
     rabbitmq_launch
     stop_broker rabbitmq "$dir"
 }

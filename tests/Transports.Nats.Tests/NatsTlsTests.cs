@@ -18,7 +18,7 @@ public sealed class NatsTlsTests : TlsTests
         """);
 
     protected override string Secure(string connectionString, string host) =>
-        new UriBuilder(connectionString) { Scheme = "tls", Host = host }.Uri.OriginalString.Replace("nats://", "tls://", StringComparison.Ordinal);
+        new UriBuilder(connectionString) { Scheme = "tls", Host = host }.ToString();
 
     protected override ITransport Connect(string connectionString, TlsOptions? tls, ILoggerFactory loggers) =>
         new NatsTransport(new() { ConnectionString = connectionString, Tls = tls }, loggers);
