@@ -165,7 +165,7 @@ wait_gone() { # SECONDS PID...
 await() { # SECONDS COMMAND...: until the command succeeds
     local i
     for ((i = 0; i < $1 * 20; i++)); do
-        "${@:2}" && return
+        "${@:2}" && return 0 # a bare return would give a trap the status from before it
         sleep 0.05
     done
     return 1
@@ -200,15 +200,22 @@ start_broker() { # KIND DIR [PORT]
     inside=${inside:-$dir}
     trap 'exit 130' INT # between two steps: nothing may go on behind our back
     trap 'exit 143' TERM
-    if [[ ! -f $dir/port ]]; then
-        create_broker
-    fi
+    # shellcheck disable=SC2064
+    trap "abandon $kind ${dir@Q}" EXIT # until it is known to be ready
+    [[ -f $dir/port ]] || create_broker
     port=$(<"$dir/port") password=$(<"$dir/password")
     if ! pid_of "$kind" "$dir" >/dev/null; then
         "${kind}_forget" "$dir"
         "${kind}_launch"
     fi
+    trap - EXIT
     "${kind}_address"
+}
+
+abandon() { # KIND DIR
+    [[ -n $(jobs -p) ]] || return 0 # nothing begun
+    stop_broker "$1" "$2"
+    jobs -pr | xargs --no-run-if-empty kill -KILL 2>/dev/null || true # what was too young to be known again
 }
 
 # The port is written last: a folder without it is half made.
@@ -228,13 +235,12 @@ create_broker() {
 }
 
 extra() { # SUFFIX: the lines a test adds, the last one ended
-    [[ ! -f $dir/extra.$1 ]] || sed -e "s|@DIR@|$inside|g" -e '$a\' "$dir/extra.$1"
+    [[ ! -f $dir/extra.$1 ]] || { sed "s|@DIR@|$inside|g" "$dir/extra.$1" && echo; }
 }
 
 in_background() { # NAME COMMAND...: at work in the folder of the data, by which pid_of knows it again
     become "$user" "$dir" setsid env --chdir="$inside/data" "${@:2}" </dev/null >>"$dir/log" 2>&1 &
     echo $! >"$dir/$1.pid"
-    disown # or bash would report its end
 }
 
 launch() { # COMMAND...
@@ -242,11 +248,8 @@ launch() { # COMMAND...
     logged=$(stat -c %s "$dir/log")
     in_background "$kind" "$@"
     pid=$(<"$dir/$kind.pid")
-    # shellcheck disable=SC2064
-    trap "stop_broker $kind '$dir'; kill -KILL $pid 2>/dev/null || true" EXIT # until it is known to be ready
     # Recovery after a crash may take a while.
     if await 90 ready_or_gone "$pid" && ! gone "$pid"; then
-        trap - EXIT
         return
     fi
     tail -n 20 "$dir/log" >&2

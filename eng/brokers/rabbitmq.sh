@@ -18,9 +18,9 @@ rabbitmq_create() {
 		disk_free_limit.absolute = 50MB
 		vm_memory_high_watermark.absolute = 2GB
 	END
+    give_to "$user" "$dir"
     # A node that is killed a few seconds after its very first boot may not boot again: its first tables are not yet on
     # disk. A clean stop puts them there.
-    give_to "$user" "$dir"
     rabbitmq_launch
     stop_broker rabbitmq "$dir"
 }
@@ -65,7 +65,7 @@ rabbitmq_end() { kill -TERM "$1"; }
 rabbitmq_forget() { # DIR: after the node, which would start another one
     local pid
     pid=$(pid_of rabbitmq-epmd "$1") || return 0
-    kill -KILL "$pid"
-    wait_gone 10 "$pid" || die "epmd of $1 (process $pid) survives kill -9."
+    kill -TERM "$pid"
+    wait_gone 10 "$pid" || die "epmd of $1 (process $pid) does not stop."
     :
 }

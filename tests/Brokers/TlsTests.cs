@@ -29,7 +29,8 @@ public abstract class TlsTests
     /// <summary>A transport.</summary>
     protected abstract ITransport Connect(string connectionString, TlsOptions? tls, ILoggerFactory loggers);
 
-    private static CancellationToken Deadline => new CancellationTokenSource(TimeSpan.FromSeconds(60)).Token;
+    /// <summary>For one test.</summary>
+    protected static CancellationToken Deadline => new CancellationTokenSource(TimeSpan.FromSeconds(60)).Token;
 
     [Fact]
     public async Task Only_the_right_server_and_the_right_client_come_together()
@@ -102,7 +103,8 @@ public abstract class TlsTests
         }
     }
 
-    private async Task<PrivateBroker> StartAsync(TestAuthority authority, bool expired, Action<string> prepare) =>
+    /// <summary>Starts a server with a certificate of the authority, whose own is <c>ca.pem</c> in the folder.</summary>
+    protected async Task<PrivateBroker> StartAsync(TestAuthority authority, bool expired, Action<string> prepare) =>
         await PrivateBroker.StartNewAsync(Kind, url => Connect(url, null, new ListLog()), Deadline, folder =>
         {
             authority.Write(Path.Combine(folder.FullName, "ca.pem"));
@@ -111,9 +113,12 @@ public abstract class TlsTests
             prepare(folder.FullName);
         });
 
-    private async Task WorksAsync(string url, TlsOptions tls, ListLog? log = null)
+    /// <summary>A message goes there and back.</summary>
+    protected Task WorksAsync(string url, TlsOptions? tls) => WorksAsync(url, tls, new ListLog());
+
+    private async Task WorksAsync(string url, TlsOptions? tls, ListLog log)
     {
-        await using var transport = Connect(url, tls, log ?? new ListLog());
+        await using var transport = Connect(url, tls, log);
         var queue = $"tls-{Guid.NewGuid():n}";
         await transport.DeclareAsync(new([queue], []), Deadline);
         var results = new PublishResult[1];
@@ -125,14 +130,14 @@ public abstract class TlsTests
     }
 
     /// <summary>The client refuses the server, and says why.</summary>
-    private async Task RefusesAsync(string url, TlsOptions tls, string why)
+    protected async Task RefusesAsync(string url, TlsOptions? tls, string why)
     {
         var error = await IsRefusedAsync(url, tls);
         Assert.Equal((TransportError.NotTrusted, true), (error.Reason, error.IsFatal));
         Assert.Contains(why, error.Message, StringComparison.Ordinal);
     }
 
-    private async Task<TransportException> IsRefusedAsync(string url, TlsOptions tls)
+    private async Task<TransportException> IsRefusedAsync(string url, TlsOptions? tls)
     {
         await using var transport = Connect(url, tls, new ListLog());
         return await Assert.ThrowsAsync<TransportException>(() => transport.DeclareAsync(new([], []), Deadline).AsTask());

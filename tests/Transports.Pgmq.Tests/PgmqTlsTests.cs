@@ -30,4 +30,23 @@ public sealed class PgmqTlsTests : TlsTests
 
     protected override ITransport Connect(string connectionString, TlsOptions? tls, ILoggerFactory loggers) =>
         new PgmqTransport(new() { ConnectionString = connectionString, Tls = tls }, loggers);
+
+    [Fact]
+    public async Task A_connection_string_can_say_it_all_and_requiring_tls_is_verifying_it()
+    {
+        Assert.SkipUnless(PrivateBroker.IsAvailable, PrivateBroker.WhyNone);
+        using var authority = new TestAuthority("right");
+        var client = default((string Certificate, string Key));
+        await using var server = await StartAsync(authority, expired: false, folder => client = authority.Issue(folder, "postrider"));
+        var text = new NpgsqlConnectionStringBuilder(server.ConnectionString)
+        {
+            SslMode = SslMode.Require, SslCertificate = client.Certificate, SslKey = client.Key,
+        };
+
+        await RefusesAsync(text.ConnectionString, null, "not valid");
+        text.RootCertificate = Path.Combine(server.Folder, "ca.pem");
+        await WorksAsync(text.ConnectionString, null);
+        text.Host = "localhost";
+        await RefusesAsync(text.ConnectionString, null, "another host");
+    }
 }

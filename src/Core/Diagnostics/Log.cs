@@ -17,6 +17,9 @@ internal static partial class Log
     [LoggerMessage(4, LogLevel.Critical, "Messaging stops the application with exit code {ExitCode}: {Reason}")]
     public static partial void Fatal(this ILogger logger, int exitCode, string reason);
 
+    [LoggerMessage(5, LogLevel.Information, "The transport {System} emulates {Capability}: {How}")]
+    public static partial void Emulated(this ILogger logger, string system, string capability, string? how);
+
     [LoggerMessage(10, LogLevel.Information, "Receiving from the queue '{Queue}': concurrency {Concurrency}, prefetch {Prefetch}.")]
     public static partial void Receiving(this ILogger logger, string queue, int concurrency, int prefetch);
 

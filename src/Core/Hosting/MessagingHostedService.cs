@@ -98,6 +98,7 @@ internal sealed class MessagingHostedService(
             {
                 await transport.DeclareAsync(topology, _stop.Token).ConfigureAwait(false);
                 _logger.Started(options.Application ?? "", transport.Capabilities.System, topology.Queues.Count, topology.Bindings.Count);
+                LogEmulated(transport.Capabilities);
                 status.SetReady();
                 return;
             }
@@ -112,6 +113,17 @@ internal sealed class MessagingHostedService(
 
                 _logger.BrokerUnavailable(pause, e.Message);
                 await Task.Delay(pause, time, _stop.Token).ConfigureAwait(false);
+            }
+        }
+    }
+
+    private void LogEmulated(TransportCapabilities abilities)
+    {
+        foreach (var (name, capability) in abilities.Named)
+        {
+            if (capability.Level == CapabilityLevel.Emulated)
+            {
+                _logger.Emulated(abilities.System, name, capability.How);
             }
         }
     }

@@ -29,6 +29,18 @@ public sealed record TransportCapabilities
 
     /// <summary>A second message of the same id to the same topic within a window is not stored.</summary>
     public required Capability DuplicateDetection { get; init; }
+
+    /// <summary>All of them with their names.</summary>
+    internal (string Name, Capability Capability)[] Named =>
+    [
+        (nameof(Durability), Durability),
+        (nameof(DelayedPublish), DelayedPublish),
+        (nameof(LeaseRenewal), LeaseRenewal),
+        (nameof(Fencing), Fencing),
+        (nameof(UncountedRelease), UncountedRelease),
+        (nameof(ConfirmedSettlement), ConfirmedSettlement),
+        (nameof(DuplicateDetection), DuplicateDetection),
+    ];
 }
 
 /// <summary>How well something is supported.</summary>

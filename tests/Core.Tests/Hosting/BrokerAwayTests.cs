@@ -40,6 +40,7 @@ public sealed class BrokerAwayTests
 
     [Theory]
     [InlineData(TransportError.CredentialsRefused, 77)]
+    [InlineData(TransportError.NotTrusted, 77)]
     [InlineData(TransportError.SchemaMismatch, 78)]
     [InlineData(TransportError.TopologyMismatch, 78)]
     public async Task What_waiting_cannot_mend_stops_the_host_with_its_exit_code(TransportError reason, int exitCode)

@@ -10,7 +10,7 @@ internal sealed class ScriptedTransport(params PublishResult[] script) : ITransp
 
     public ConcurrentQueue<OutgoingMessage> Published { get; } = new();
 
-    public TransportCapabilities Capabilities { get; } = new()
+    public TransportCapabilities Capabilities { get; init; } = new()
     {
         System = "scripted",
         Durability = Capability.Native,

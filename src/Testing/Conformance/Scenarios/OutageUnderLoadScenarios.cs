@@ -11,6 +11,7 @@ public abstract class OutageUnderLoadScenarios(TransportFixture fixture) : Scena
     private const int Publishers = 20;
     private const int Each = 150;
     private readonly Ledger _ledger = new(fixture.Time);
+    private readonly List<DateTimeOffset> _back = [];
     private int _confirmed;
 
     [Scenario(Fault.ConfirmsEarly, Fault.AcksEarly)]
@@ -28,7 +29,7 @@ public abstract class OutageUnderLoadScenarios(TransportFixture fixture) : Scena
             await ReachedAsync(at);
             await run.Broker.KillAsync(Deadline);
             await doomed.DisposeAsync();
-            await run.Broker.StartAsync(Deadline);
+            await StartAgainAsync(run);
         }
 
         await Task.WhenAll(publishing);
@@ -45,7 +46,7 @@ public abstract class OutageUnderLoadScenarios(TransportFixture fixture) : Scena
 
         await HandedOutAsync(Publishers * Each / 2);
         await run.Broker.KillAsync(Deadline);
-        await run.Broker.StartAsync(Deadline);
+        await StartAgainAsync(run);
 
         var report = await NothingIsLostAsync(run, consuming);
         Assert.True(report.WrongAttempt.Count == 0 || !run.Transport.Capabilities.ConfirmedSettlement.IsSupported, Explain(report, report.WrongAttempt));
@@ -66,7 +67,8 @@ public abstract class OutageUnderLoadScenarios(TransportFixture fixture) : Scena
         for (var i = 0; i < Each; i++)
         {
             var message = Message();
-            while ((await PublishAsync(run.Transport, To(run.Queue, message)))[0].Status is not PublishStatus.Stored)
+            // One that went unanswered may be stored: then the next try is a duplicate, where duplicates are found.
+            while ((await PublishAsync(run.Transport, To(run.Queue, message)))[0].Status is not (PublishStatus.Stored or PublishStatus.Duplicate))
             {
                 await PauseAsync();
             }
@@ -113,10 +115,33 @@ public abstract class OutageUnderLoadScenarios(TransportFixture fixture) : Scena
 
         await run.Ended.CancelAsync();
         await consuming.WaitAsync(Fixture.Patience, Time);
+        WriteFigures(_ledger.Check());
         Assert.True(report.Lost.Count == 0, Explain(report, report.Lost));
         Assert.Equal(Publishers * Each, report.Confirmed);
         Assert.Equal(0, report.Early.Count);
         return report;
+    }
+
+    private async Task StartAgainAsync(Run run)
+    {
+        await run.Broker.StartAsync(Deadline);
+        _back.Add(Time.GetUtcNow());
+    }
+
+    /// <summary>For the reader of a test run: what an outage costs on this transport.</summary>
+    private void WriteFigures(LedgerReport report)
+    {
+        var events = _ledger.Events();
+        var recovered = string.Join(", ", _back.Select(back => $"{First(LedgerEventKind.Confirmed, back)}/{First(LedgerEventKind.HandedOut, back)}"));
+        TestContext.Current.TestOutputHelper?.WriteLine(
+            $"{_back.Count} kills: {report.Confirmed} confirmed, {report.Lost.Count} lost, {report.Duplicated.Count} handled twice, {report.Ghosts.Count} handled "
+            + $"unconfirmed, {report.WrongAttempt.Count} with another attempt; first confirmation/hand-out ms after the broker was back: {recovered}");
+
+        string First(LedgerEventKind kind, DateTimeOffset since)
+        {
+            var after = events.Where(one => one.Kind == kind && one.At >= since).Select(static one => one.At).DefaultIfEmpty().Min();
+            return after == default ? "-" : $"{(after - since).TotalMilliseconds:f0}";
+        }
     }
 
     private string Explain(LedgerReport report, LedgerFinding finding) =>

@@ -1,0 +1,19 @@
+using Postrider.Brokers;
+using Postrider.Core.Transport;
+using Postrider.Transports.Pgmq.Tests.Conformance;
+
+namespace Postrider.Transports.Pgmq.Tests;
+
+public sealed class PgmqScaleTests(ITestOutputHelper output) : ScaleTests(output)
+{
+    protected override string Kind => "postgres";
+
+    protected override string? Server => Environment.GetEnvironmentVariable("POSTRIDER_TEST_PGMQ");
+
+    protected override MessagingBuilder Use(MessagingBuilder builder, string connectionString) => builder.UsePgmq(connectionString);
+
+    protected override ITransport Connect(string connectionString) => PgmqFixture.Connect(connectionString);
+
+    protected override void Configure(DirectoryInfo folder) =>
+        File.WriteAllText(Path.Combine(folder.FullName, "extra.conf"), "max_connections = 600\n");
+}
