@@ -264,8 +264,8 @@ public sealed class FailureTests
             }
 
             Assert.All(taken, one => Assert.True(seen.Add(one.Envelope.Id), $"{one.Envelope.Id} came again."));
-            await receiver.SettleAsync([.. taken.Select(Settlement.Ack)]);
             await receiver.StopAsync(Server.Deadline);
+            await receiver.SettleAsync([.. taken.Select(Settlement.Ack)]);
         }
     }
 
