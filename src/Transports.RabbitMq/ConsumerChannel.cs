@@ -180,8 +180,8 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
         try
         {
             Fail(await NewQueues.ExistAsync(_connections, [_queue], CancellationToken.None).ConfigureAwait(false)
-                ? new($"RabbitMQ at {_connections.Where} has ended the subscription to '{_queue}' and taken its deliveries back, most likely since one was not settled "
-                    + "within the server's consumer_timeout. Handle messages quicker, or raise consumer_timeout and RabbitMqOptions.ConsumerTimeout.", TransportError.Timeout)
+                ? new($"RabbitMQ at {_connections.Where} has ended the subscription to '{_queue}' and taken its deliveries back: the queue is being deleted, or a "
+                    + "delivery was not settled within the server's consumer_timeout. Handle messages quicker, or raise consumer_timeout and RabbitMqOptions.ConsumerTimeout.", TransportError.Timeout)
                 : new($"The queue '{_queue}' on RabbitMQ at {_connections.Where} has been deleted.", TransportError.QueueNotFound));
         }
         catch (Exception e)

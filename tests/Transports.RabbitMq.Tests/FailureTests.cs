@@ -192,7 +192,9 @@ public sealed class FailureTests
         var waiting = receiver.ReceiveAsync(1, Server.Deadline).AsTask();
         await Server.DeleteQueueAsync(queue);
 
-        Assert.Equal(TransportError.QueueNotFound, (await Assert.ThrowsAsync<TransportException>(() => waiting)).Reason);
+        // RabbitMQ 4 ends the subscription a moment before it knows the queue no more; then the next call finds that out.
+        var error = await Assert.ThrowsAsync<TransportException>(() => waiting);
+        Assert.True(error.IsTransient || error.Reason == TransportError.QueueNotFound, error.ToString());
         Assert.Equal(TransportError.QueueNotFound, (await Assert.ThrowsAsync<TransportException>(async () => await receiver.OneAsync())).Reason);
         Assert.NotEqual(SettleStatus.Failed, Assert.Single(await receiver.SettleAsync(Settlement.Ack(held))).Status);
     }
@@ -262,8 +264,8 @@ public sealed class FailureTests
             }
 
             Assert.All(taken, one => Assert.True(seen.Add(one.Envelope.Id), $"{one.Envelope.Id} came again."));
-            await receiver.SettleAsync([.. taken.Select(Settlement.Ack)]);
             await receiver.StopAsync(Server.Deadline);
+            await receiver.SettleAsync([.. taken.Select(Settlement.Ack)]);
         }
     }
 
