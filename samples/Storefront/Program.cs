@@ -11,12 +11,12 @@ var input = new Option<string?>("--input", "-i")
 var transport = new Option<string?>("--transport", "-t")
 {
     HelpName = "NAME",
-    Description = "The broker: inmemory or pgmq. Otherwise Messaging__Transport in the environment, or appsettings.json.",
+    Description = "The broker: inmemory, pgmq, rabbitmq or nats. Otherwise Messaging__Transport in the environment, or appsettings.json.",
 };
 var connection = new Option<string?>("--connection", "-c")
 {
     HelpName = "STRING",
-    Description = "How to reach the broker. Better in the environment, as Messaging__Pgmq__ConnectionString: other users see command lines.",
+    Description = "How to reach the broker. Better in the environment, as Messaging__Pgmq__ConnectionString and so on: other users see command lines.",
 };
 var concurrency = new Option<int>("--concurrency")
 {
@@ -75,7 +75,7 @@ async Task<int> RunAsync(ParseResult options, CancellationToken cancellationToke
     catch (TransportException e)
     {
         return Failed(e.ExitCode, e.IsTransient
-            ? $"The broker is not available: {e.Message} Start it (compose.yaml has one: docker compose up -d --wait), or use --transport inmemory."
+            ? $"The broker is not available: {e.Message} Start it (compose.yaml has them all: docker compose up -d --wait), or use --transport inmemory."
             : $"The broker cannot be used: {e.Message}");
     }
 }

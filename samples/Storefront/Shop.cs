@@ -19,7 +19,7 @@ public sealed class Shop(IAnsiConsole console, bool verbose)
 
         services.AddSingleton<Warehouse>();
         services.AddMessaging(configuration)
-            .AddPgmq()
+            .AddPgmq().AddRabbitMq().AddNats()
             .Configure(options => options with { FailFastAfter = TimeSpan.FromSeconds(5) })
             .UseSerializer(new JsonMessageSerializer(OrderJson.Default.Options))
             .UseConsume(static next => context => context.Services.GetRequiredService<Accounting>().WatchAsync(next, context))

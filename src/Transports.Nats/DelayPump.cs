@@ -1,0 +1,210 @@
+using System.Buffers;
+using System.Globalization;
+using System.Text;
+using System.Threading.Channels;
+using Microsoft.Extensions.Logging;
+using Postrider.Core.Transport;
+
+namespace Postrider.Transports.Nats;
+
+/// <summary>
+/// Moves a queue's delayed messages to where they are ready. They are parked on a subject of their own; each is taken up once, given back for the rest
+/// of its delay, which the server times, and when it comes again and is due, stored as ready and acked.
+/// </summary>
+/// <remarks>
+/// The server's timer is not trusted: after a crash it may fire early. What a process has in hand when it ends is taken up by another after
+/// five seconds. A copy made twice has the same id, so the server keeps one.
+/// </remarks>
+internal sealed class DelayPump(JetStreamApi api, Subjects subjects, NatsPublisher publisher, ServerClock clock, string queue, ILogger log) : IPullSink, IAsyncDisposable
+{
+    private const int Batch = 256;
+    private static readonly TimeSpan PullExpiry = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+
+    /// <summary>So little is waited for here: giving it back would cost more.</summary>
+    private static readonly TimeSpan AlmostDue = TimeSpan.FromMilliseconds(20);
+
+    private readonly string _stream = subjects.StreamOf(queue);
+    private readonly string _ready = subjects.OfQueue(queue);
+    private readonly string _doing = $"move delayed messages of '{queue}'";
+    private readonly EnvelopeReader _reader = new();
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Channel<Parked> _taken = Channel.CreateUnbounded<Parked>(new() { SingleReader = true });
+    private readonly List<Parked> _due = [];
+    private int _outstanding;
+    private Task _running = Task.CompletedTask;
+    private int _disposed;
+
+    private readonly record struct Parked(Envelope Envelope, Position Position, TimeSpan Delay, string AckSubject);
+
+    public void Start() => _running = Task.Run(RunAsync);
+
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+        {
+            await _running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            return;
+        }
+
+        await _stop.CancelAsync().ConfigureAwait(false);
+        await _running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _stop.Dispose();
+    }
+
+    void IPullSink.Take(string subject, string ackSubject, ReadOnlySpan<byte> headers, in ReadOnlySequence<byte> body)
+    {
+        if (Position.TryParse(ackSubject, _stream, out var position))
+        {
+            var read = _reader.Read(headers, body.ToArray(), null, position);
+            Interlocked.Decrement(ref _outstanding);
+            _taken.Writer.TryWrite(new(read.Envelope, position, read.Delay, ackSubject));
+        }
+    }
+
+    void IPullSink.Hear(ReadOnlySpan<char> pull, int code, ReadOnlySpan<byte> headers)
+    {
+        // Whatever it is, a new pull is needed; a consumer that is gone fails it.
+        Volatile.Write(ref _outstanding, 0);
+        _taken.Writer.TryWrite(default);
+    }
+
+    private async Task RunAsync()
+    {
+        while (!_stop.IsCancellationRequested)
+        {
+            try
+            {
+                var link = await api.Links.GetAsync(_doing, _stop.Token).ConfigureAwait(false);
+                using var ended = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token, link.Ended);
+                await PumpAsync(link, ended.Token).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e)
+            {
+                if (e is not OperationCanceledException)
+                {
+                    log.ParkedFailed(queue, e.Message);
+                }
+
+                await Task.Delay(Pause, TimeProvider.System, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+    }
+
+    private async Task PumpAsync(Link link, CancellationToken ended)
+    {
+        PullInbox? inbox = null;
+        var reply = "_INBOX." + Guid.NewGuid().ToString("N");
+        while (_taken.Reader.TryRead(out _))
+        {
+            // Of an earlier connection: they come again.
+        }
+
+        Volatile.Write(ref _outstanding, 0);
+        await link.SubscribeAsync(connection => inbox = new PullInbox(connection, reply, this, queue, log), ended).ConfigureAwait(false);
+        try
+        {
+            var source = new PullSource(_stream, Subjects.Parked, reply + ".d", default);
+            while (true)
+            {
+                if (Volatile.Read(ref _outstanding) < Batch / 2)
+                {
+                    Interlocked.Add(ref _outstanding, Batch);
+                    await source.SendAsync(link, Batch, PullExpiry, ended).ConfigureAwait(false);
+                }
+
+                // The server tells the end of a pull, so something comes. If it should not, we ask again.
+                using var late = CancellationTokenSource.CreateLinkedTokenSource(ended);
+                late.CancelAfter(PullExpiry * 1.2);
+                try
+                {
+                    await _taken.Reader.WaitToReadAsync(late.Token).ConfigureAwait(false);
+                }
+                catch (OperationCanceledException) when (!ended.IsCancellationRequested)
+                {
+                    Volatile.Write(ref _outstanding, 0);
+                    continue;
+                }
+
+                await MoveAsync(link, ended).ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            await link.UnsubscribeAsync(inbox!).ConfigureAwait(false);
+        }
+    }
+
+    private async ValueTask MoveAsync(Link link, CancellationToken ended)
+    {
+        var wait = TimeSpan.Zero;
+        while (_due.Count < Batch && _taken.Reader.TryRead(out var one))
+        {
+            if (one.AckSubject is null)
+            {
+                continue;
+            }
+
+            await clock.RefreshAsync(ended).ConfigureAwait(false);
+            var left = clock.Left(one.Delay, one.Position.StoredAt);
+            if (left > AlmostDue)
+            {
+                var nak = string.Create(CultureInfo.InvariantCulture, $$"""-NAK {"delay":{{left.Ticks * 100}}}""");
+                await link.WriteAsync(one.AckSubject, Encoding.ASCII.GetBytes(nak), null, null, ended).ConfigureAwait(false);
+                continue;
+            }
+
+            wait = left > wait ? left : wait;
+            _due.Add(one);
+        }
+
+        if (_due.Count == 0)
+        {
+            return;
+        }
+
+        try
+        {
+            if (wait > TimeSpan.Zero)
+            {
+                await Task.Delay(wait + TimeSpan.FromMilliseconds(1), TimeProvider.System, ended).ConfigureAwait(false);
+            }
+
+            await ForwardAsync(link, ended).ConfigureAwait(false);
+        }
+        finally
+        {
+            _due.Clear();
+        }
+    }
+
+    private async ValueTask ForwardAsync(Link link, CancellationToken ended)
+    {
+        var stored = new PublishResult[_due.Count];
+        var call = publisher.Begin(stored);
+        for (var i = 0; i < stored.Length; i++)
+        {
+            var (envelope, position, _, _) = _due[i];
+            var id = string.Create(CultureInfo.InvariantCulture, $"due:{position.Stream}:{position.Sequence}:{position.StoredAt}");
+            await publisher.WriteAsync(link, call, i, _ready, envelope, id, TimeSpan.Zero, 0, ended).ConfigureAwait(false);
+        }
+
+        await call.EndAsync(ended).ConfigureAwait(false);
+        publisher.Return(call);
+        for (var i = 0; i < stored.Length; i++)
+        {
+            if (stored[i].Status is PublishStatus.Stored or PublishStatus.Duplicate)
+            {
+                await link.WriteAsync(_due[i].AckSubject, default, null, null, CancellationToken.None).ConfigureAwait(false);
+            }
+            else if (!ended.IsCancellationRequested)
+            {
+                log.ParkedFailed(queue, stored[i].Error?.Message ?? stored[i].Status.ToString());
+            }
+        }
+    }
+}

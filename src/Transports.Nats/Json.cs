@@ -1,0 +1,122 @@
+using System.Buffers;
+using System.Text.Json;
+
+namespace Postrider.Transports.Nats;
+
+/// <summary>Configurations as the JetStream API takes them. Times are in nanoseconds.</summary>
+internal static class Json
+{
+    public static byte[] Stream(NatsOptions options, string name, string retention, IReadOnlyList<string> subjects, bool lastOfEachSubjectOnly = false)
+    {
+        var buffer = new ArrayBufferWriter<byte>(512);
+        using var json = new Utf8JsonWriter(buffer);
+        json.WriteStartObject();
+        json.WriteString("name", name);
+        json.WriteStartArray("subjects");
+        foreach (var subject in subjects)
+        {
+            json.WriteStringValue(subject);
+        }
+
+        json.WriteEndArray();
+        json.WriteString("retention", retention);
+        json.WriteString("storage", options.Storage == NatsStorage.Memory ? "memory" : "file");
+        json.WriteString("discard", "old");
+        json.WriteNumber("num_replicas", options.Replicas);
+        json.WriteNumber("max_consumers", -1);
+        json.WriteNumber("max_msgs", -1);
+        json.WriteNumber("max_bytes", -1);
+        json.WriteNumber("max_age", 0);
+        json.WriteNumber("max_msg_size", -1);
+        json.WriteNumber("max_msgs_per_subject", lastOfEachSubjectOnly ? 1 : -1);
+        json.WriteNumber("duplicate_window", Nanoseconds(options.DuplicateWindow));
+        json.WriteEndObject();
+        json.Flush();
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    public static byte[] Consumer(string stream, string name, string deliver, IReadOnlyList<string> filters, TimeSpan ackWait)
+    {
+        var buffer = new ArrayBufferWriter<byte>(512);
+        using var json = new Utf8JsonWriter(buffer);
+        json.WriteStartObject();
+        json.WriteString("stream_name", stream);
+        json.WriteStartObject("config");
+        json.WriteString("durable_name", name);
+        json.WriteString("deliver_policy", deliver);
+        json.WriteString("ack_policy", "explicit");
+        json.WriteString("replay_policy", "instant");
+        json.WriteNumber("ack_wait", Nanoseconds(ackWait));
+        // Ours decides when a message was handed out too often, and how much is in hand.
+        json.WriteNumber("max_deliver", -1);
+        json.WriteNumber("max_ack_pending", -1);
+        json.WriteNumber("max_waiting", 2048);
+        if (filters.Count == 1)
+        {
+            json.WriteString("filter_subject", filters[0]);
+        }
+        else
+        {
+            json.WriteStartArray("filter_subjects");
+            foreach (var filter in filters)
+            {
+                json.WriteStringValue(filter);
+            }
+
+            json.WriteEndArray();
+        }
+
+        json.WriteEndObject();
+        json.WriteEndObject();
+        json.Flush();
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    /// <summary>A consumer's configuration as it is, but for its ack wait.</summary>
+    public static byte[] WithAckWait(string stream, JsonElement config, TimeSpan ackWait)
+    {
+        var buffer = new ArrayBufferWriter<byte>(512);
+        using var json = new Utf8JsonWriter(buffer);
+        json.WriteStartObject();
+        json.WriteString("stream_name", stream);
+        json.WriteStartObject("config");
+        foreach (var property in config.EnumerateObject())
+        {
+            if (property.NameEquals("ack_wait"))
+            {
+                json.WriteNumber("ack_wait", Nanoseconds(ackWait));
+            }
+            else
+            {
+                property.WriteTo(json);
+            }
+        }
+
+        json.WriteEndObject();
+        json.WriteEndObject();
+        json.Flush();
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    /// <summary>The filters of a consumer's configuration, sorted.</summary>
+    public static string[] FiltersOf(JsonElement config)
+    {
+        string[] filters = [];
+        if (config.TryGetProperty("filter_subjects", out var several) && several.ValueKind == JsonValueKind.Array && several.GetArrayLength() > 0)
+        {
+            filters = [.. several.EnumerateArray().Select(static one => one.GetString() ?? "")];
+        }
+        else if (config.TryGetProperty("filter_subject", out var single))
+        {
+            filters = [single.GetString() ?? ""];
+        }
+
+        Array.Sort(filters, StringComparer.Ordinal);
+        return filters;
+    }
+
+    public static TimeSpan AckWaitOf(JsonElement config) =>
+        config.TryGetProperty("ack_wait", out var wait) ? TimeSpan.FromTicks(wait.GetInt64() / 100) : TimeSpan.FromSeconds(30);
+
+    private static long Nanoseconds(TimeSpan time) => time.Ticks * 100;
+}

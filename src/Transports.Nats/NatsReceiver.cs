@@ -1,0 +1,344 @@
+using Microsoft.Extensions.Logging;
+using Postrider.Core.Transport;
+
+namespace Postrider.Transports.Nats;
+
+/// <summary>Pulls from a queue's own stream and from the topics' stream, as much as is asked for. How deliveries are settled is in <see cref="NatsSettler"/>.</summary>
+/// <remarks>
+/// <para>A pull cannot be taken back, so each lasts for a moment only: half a second at most when nothing comes. Giving up means waiting for its end.</para>
+/// <para>Both sources may answer one demand. What is more than was asked for waits in the buffer and is handed out first, or handed back.</para>
+/// </remarks>
+internal sealed partial class NatsReceiver : IReceiver, ILeaseRenewal, IPullSink
+{
+    private static readonly TimeSpan ShortestPull = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan LongestPull = TimeSpan.FromMilliseconds(500);
+
+    private readonly Links _links;
+    private readonly JetStreamApi _api;
+    private readonly Subjects _subjects;
+    private readonly Registry _registry;
+    private readonly NatsSettler _settler;
+    private readonly LeaseKeeper _keeper;
+    private readonly DelayPump _pump;
+    private readonly EnvelopeReader _reader = new();
+    private readonly Lock _gate = new();
+    private readonly Queue<NatsDelivery> _buffer = new();
+    private readonly Signal _signal = new();
+    private readonly SemaphoreSlim _one = new(1, 1);
+    private readonly Action<NatsReceiver> _forget;
+    private readonly ILogger _log;
+    private readonly string _doing;
+    private readonly string _stream;
+    private volatile ReceiverSession? _session;
+    private Bindings _bindings = Bindings.None;
+    private TimeSpan _pull = ShortestPull;
+    private volatile bool _stopped;
+    private int _disposed;
+
+    public NatsReceiver(
+        JetStreamApi api, Subjects subjects, Registry registry, NatsPublisher publisher, ServerClock clock, ReceiverOptions options,
+        Action<NatsReceiver> forget, ILogger log)
+    {
+        (_api, _links, _subjects, _registry, _forget, _log) = (api, api.Links, subjects, registry, forget, log);
+        (Queue, Lease, Prefetch) = (options.Queue, options.Lease, options.Prefetch);
+        _doing = $"receive from '{options.Queue}'";
+        _stream = subjects.StreamOf(options.Queue);
+        _settler = new(this, api, subjects, publisher, _stream);
+        _keeper = new(this);
+        _pump = new(api, subjects, publisher, clock, options.Queue, log);
+    }
+
+    public string Queue { get; }
+
+    public TimeSpan Lease { get; }
+
+    public int Prefetch { get; }
+
+    /// <summary>Checks that the queue is there and begins to move what is due.</summary>
+    public async ValueTask OpenAsync(CancellationToken cancellationToken)
+    {
+        await SessionAsync(cancellationToken).ConfigureAwait(false);
+        _pump.Start();
+    }
+
+    public async ValueTask<IReadOnlyList<Delivery>> ReceiveAsync(int max, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
+        await _one.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            using (cancellationToken.UnsafeRegister(static state => ((NatsReceiver)state!)._signal.Set(), this))
+            {
+                while (!_stopped)
+                {
+                    if (TakeBuffered(max) is { } buffered)
+                    {
+                        _pull = ShortestPull;
+                        return buffered;
+                    }
+
+                    if (cancellationToken.IsCancellationRequested)
+                    {
+                        await PullsEndAsync().ConfigureAwait(false);
+                        return TakeBuffered(max) ?? throw new OperationCanceledException(cancellationToken);
+                    }
+
+                    var session = await SessionAsync(cancellationToken).ConfigureAwait(false);
+                    await PullAsync(session, max).ConfigureAwait(false);
+                    await WaitAsync(session).ConfigureAwait(false);
+                }
+            }
+
+            return [];
+        }
+        finally
+        {
+            _one.Release();
+        }
+    }
+
+    public async ValueTask SettleAsync(ReadOnlyMemory<Settlement> batch, Memory<SettleResult> results, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(results.Length, batch.Length);
+        foreach (ref readonly var settlement in batch.Span)
+        {
+            _ = Own(settlement.Delivery);
+        }
+
+        if (await _settler.SettleAsync(batch, results, cancellationToken).ConfigureAwait(false))
+        {
+            await HandBackAsync().ConfigureAwait(false);
+        }
+    }
+
+    public ValueTask RenewAsync(ReadOnlyMemory<Delivery> deliveries, Memory<SettleResult> results, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(results.Length, deliveries.Length);
+        foreach (var delivery in deliveries.Span)
+        {
+            _ = Own(delivery);
+        }
+
+        return _settler.RenewAsync(deliveries, results, cancellationToken);
+    }
+
+    public async ValueTask StopAsync(CancellationToken cancellationToken)
+    {
+        _stopped = true;
+        if (Volatile.Read(ref _disposed) != 0)
+        {
+            return;
+        }
+
+        _signal.Set();
+        await _one.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await _pump.DisposeAsync().ConfigureAwait(false);
+            await PullsEndAsync().ConfigureAwait(false);
+            await ReleaseBufferAsync().ConfigureAwait(false);
+        }
+        finally
+        {
+            _one.Release();
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _stopped = true;
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+        {
+            return;
+        }
+
+        _signal.Set();
+        await _one.WaitAsync().ConfigureAwait(false);
+        _one.Release();
+        await _pump.DisposeAsync().ConfigureAwait(false);
+        if (_session is { Link.IsOpen: true } session)
+        {
+            // Messages on their way would wait out their lease with nobody: they are given back instead.
+            await PullsEndAsync().ConfigureAwait(false);
+            await ReleaseBufferAsync().ConfigureAwait(false);
+            await session.Link.UnsubscribeAsync(session.Inbox).ConfigureAwait(false);
+        }
+
+        await _keeper.DisposeAsync().ConfigureAwait(false);
+        _forget(this);
+    }
+
+    /// <summary>Whether the delivery is certainly still ours.</summary>
+    public bool IsHeld(NatsDelivery delivery) =>
+        !ReceiverSession.IsOver(delivery.GrantedAt, Lease) && !ReceiverSession.IsOver(delivery.ToldAt, AckWaitOf(delivery));
+
+    public TimeSpan AckWaitOf(NatsDelivery delivery) => _session is not { } session ? Lease
+        : delivery.IsOnTopic ? session.Topics?.AckWait ?? session.Ready.AckWait : session.Ready.AckWait;
+
+    /// <summary>What was pulled and not asked for, for the lease keeper.</summary>
+    public void CopyBufferTo(List<NatsDelivery> list)
+    {
+        lock (_gate)
+        {
+            list.AddRange(_buffer);
+        }
+    }
+
+    /// <summary>The connection to tell the server by what becomes of deliveries.</summary>
+    public ValueTask<Link> LinkAsync(CancellationToken cancellationToken) => _links.GetAsync($"settle messages of '{Queue}'", cancellationToken);
+
+    private NatsDelivery Own(Delivery delivery) => delivery is NatsDelivery own && ReferenceEquals(own.Owner, this)
+        ? own
+        : throw new ArgumentException($"The delivery does not come from this receiver of '{Queue}'.");
+
+    private List<Delivery>? TakeBuffered(int max)
+    {
+        lock (_gate)
+        {
+            List<Delivery>? taken = null;
+            while (_buffer.Count > 0 && (taken?.Count ?? 0) < max)
+            {
+                var delivery = _buffer.Dequeue();
+                if (!IsHeld(delivery))
+                {
+                    // It waited here too long; it comes again.
+                    continue;
+                }
+
+                (taken ??= new(Math.Min(max, _buffer.Count + 1))).Add(delivery);
+                _keeper.Add(delivery);
+            }
+
+            return taken;
+        }
+    }
+
+    private async ValueTask PullAsync(ReceiverSession session, int max)
+    {
+        int ready, topics;
+        lock (_gate)
+        {
+            session.ClearLost();
+            ready = Math.Max(0, max - session.Ready.Outstanding);
+            topics = session.Topics is { } source ? Math.Max(0, max - source.Outstanding) : 0;
+            if (ready > 0)
+            {
+                session.Ready.Begin(ready, _pull);
+            }
+
+            if (topics > 0)
+            {
+                session.Topics!.Begin(topics, _pull);
+            }
+        }
+
+        try
+        {
+            // Without the caller's token: what was noted as asked for must be asked for.
+            if (ready > 0)
+            {
+                await session.Ready.SendAsync(session.Link, ready, _pull, CancellationToken.None).ConfigureAwait(false);
+            }
+
+            if (topics > 0)
+            {
+                await session.Topics!.SendAsync(session.Link, topics, _pull, CancellationToken.None).ConfigureAwait(false);
+            }
+        }
+        catch (Exception e)
+        {
+            Fault(session, _links.Failed(e, _doing));
+        }
+    }
+
+    /// <summary>Until something comes, a pull ends, the connection is lost, or the caller gives up.</summary>
+    private async ValueTask WaitAsync(ReceiverSession session)
+    {
+        using var lost = session.Link.Ended.UnsafeRegister(static state => ((NatsReceiver)state!)._signal.Set(), this);
+        using var late = new Timer(static state => ((NatsReceiver)state!)._signal.Set(), this, _pull + TimeSpan.FromSeconds(2.5), Timeout.InfiniteTimeSpan);
+        await _signal.WaitAsync().ConfigureAwait(false);
+        if (session.Fault is { } fault)
+        {
+            throw fault;
+        }
+
+        if (!session.Link.IsOpen && !_stopped)
+        {
+            throw NatsErrors.Lost(_doing, _links.Where);
+        }
+    }
+
+    /// <summary>Waits until the server sends nothing more unasked: at most the time that a pull lasts.</summary>
+    private async ValueTask PullsEndAsync()
+    {
+        while (_session is { Link.IsOpen: true, Fault: null } session)
+        {
+            lock (_gate)
+            {
+                session.ClearLost();
+                if (session.Outstanding == 0)
+                {
+                    return;
+                }
+            }
+
+            try
+            {
+                await WaitAsync(session).ConfigureAwait(false);
+            }
+            catch (TransportException)
+            {
+                return;
+            }
+        }
+    }
+
+    /// <summary>With the release of a suspect. A receive that runs at the same time has asked for what comes.</summary>
+    private async ValueTask HandBackAsync()
+    {
+        if (!await _one.WaitAsync(0).ConfigureAwait(false))
+        {
+            return;
+        }
+
+        try
+        {
+            await PullsEndAsync().ConfigureAwait(false);
+            await ReleaseBufferAsync().ConfigureAwait(false);
+        }
+        finally
+        {
+            _one.Release();
+        }
+    }
+
+    private async ValueTask ReleaseBufferAsync()
+    {
+        Settlement[] batch;
+        lock (_gate)
+        {
+            batch = new Settlement[_buffer.Count];
+            for (var i = 0; i < batch.Length; i++)
+            {
+                batch[i] = Settlement.Release(_buffer.Dequeue());
+            }
+        }
+
+        if (batch.Length > 0)
+        {
+            await _settler.SettleAsync(batch, new SettleResult[batch.Length], CancellationToken.None).ConfigureAwait(false);
+        }
+    }
+
+    private void Fault(ReceiverSession session, TransportException error)
+    {
+        session.Fault ??= error;
+        lock (_gate)
+        {
+            session.Ready.Clear();
+            session.Topics?.Clear();
+        }
+
+        _signal.Set();
+    }
+}

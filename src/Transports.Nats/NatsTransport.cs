@@ -1,0 +1,147 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Postrider.Core.Transport;
+
+namespace Postrider.Transports.Nats;
+
+/// <summary>NATS JetStream: a stream for all topics, a stream for each queue, and one for its dead letters.</summary>
+/// <remarks>
+/// <para>Thread-safe. Connects at the first use. Dispose of it once, after its receivers.</para>
+/// <para>Bodies are stored as they are and metadata in headers, by the CloudEvents binding for NATS, so any NATS client can read and write them.</para>
+/// </remarks>
+public sealed class NatsTransport : ITransport
+{
+    private readonly Subjects _subjects;
+    private readonly Links _publishLinks;
+    private readonly Links _consumeLinks;
+    private readonly JetStreamApi _api;
+    private readonly Registry _routes;
+    private readonly Registry _registry;
+    private readonly NatsPublisher _publisher;
+    private readonly NatsPublisher _copier;
+    private readonly NatsTopology _topology;
+    private readonly ServerClock _clock;
+    private readonly NatsOptions _options;
+    private readonly ILogger _log;
+    private readonly Lock _gate = new();
+    private readonly HashSet<NatsReceiver> _receivers = [];
+    private int _warned;
+    private int _disposed;
+
+    /// <summary>Checks the options; nothing is connected yet.</summary>
+    /// <param name="options">Where NATS is and what to use of it.</param>
+    /// <param name="loggers">Where to log, or null for nowhere.</param>
+    /// <exception cref="MessagingConfigurationException">An option is wrong, or the connection string cannot be read.</exception>
+    public NatsTransport(NatsOptions options, ILoggerFactory? loggers = null)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
+        _options = options;
+        _log = (loggers ?? NullLoggerFactory.Instance).CreateLogger("Postrider.Transports.Nats");
+        var servers = ConnectionStrings.Parse(options.ConnectionString);
+        var tls = options.Tls is { } wanted ? new TlsClient(wanted, Capabilities.System, _log)
+            : servers.Tls ? new TlsClient(new(), Capabilities.System, _log) : null;
+        _subjects = new(options.Prefix);
+        _publishLinks = new(options, servers, tls, "publish", _log);
+        _consumeLinks = new(options, servers, tls, "consume", _log);
+        _api = new(_consumeLinks);
+        _routes = new(new(_publishLinks), _subjects);
+        _registry = new(_api, _subjects);
+        _publisher = new(_publishLinks, _subjects, _routes);
+        _copier = new(_consumeLinks, _subjects, null);
+        _topology = new(_api, _subjects, _registry, _log);
+        _clock = new(_api, _subjects);
+    }
+
+    /// <inheritdoc/>
+    public TransportCapabilities Capabilities { get; } = new()
+    {
+        System = "nats",
+        Durability = Capability.Native,
+        DelayedPublish = Capability.Emulated("parked on the server and moved when due by a process that receives from the queue"),
+        LeaseRenewal = Capability.Native,
+        Fencing = Capability.Emulated("by this process's clock: the server does not fence late acks, so none is sent after the lease"),
+        UncountedRelease = Capability.Unsupported("the server counts a hand-back like a crash; suspects are handed back as new messages, uncounted"),
+        ConfirmedSettlement = Capability.Unsupported("acks are written to the connection, the server does not answer them"),
+        DuplicateDetection = Capability.Native,
+    };
+
+    /// <inheritdoc/>
+    public async ValueTask DeclareAsync(Topology topology, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(topology);
+        ThrowIfDisposed();
+        await _topology.DeclareAsync(topology, cancellationToken).ConfigureAwait(false);
+        WarnOnce();
+    }
+
+    /// <inheritdoc/>
+    public ValueTask PublishAsync(ReadOnlyMemory<OutgoingMessage> batch, Memory<PublishResult> results, CancellationToken cancellationToken) =>
+        _publisher.PublishAsync(batch, results, cancellationToken);
+
+    /// <inheritdoc/>
+    public async ValueTask<IReceiver> OpenReceiverAsync(ReceiverOptions options, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.Prefetch, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.Lease, TimeSpan.FromMilliseconds(100));
+        Subjects.Check(options.Queue);
+        var receiver = new NatsReceiver(_api, _subjects, _registry, _copier, _clock, options, Forget, _log);
+        lock (_gate)
+        {
+            ThrowIfDisposed();
+            _receivers.Add(receiver);
+        }
+
+        try
+        {
+            await receiver.OpenAsync(cancellationToken).ConfigureAwait(false);
+            return receiver;
+        }
+        catch
+        {
+            await receiver.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>Ends its receivers, sends what is on its way to the server, and closes the connections. Idempotent.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+        {
+            return;
+        }
+
+        NatsReceiver[] open;
+        lock (_gate)
+        {
+            open = [.. _receivers];
+        }
+
+        await Task.WhenAll(open.Select(static one => one.DisposeAsync().AsTask())).ConfigureAwait(false);
+        await _publishLinks.DisposeAsync().ConfigureAwait(false);
+        await _consumeLinks.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private void Forget(NatsReceiver receiver)
+    {
+        lock (_gate)
+        {
+            _receivers.Remove(receiver);
+        }
+    }
+
+    /// <summary>Clients cannot see whether a server syncs before it answers. Before 2.10 none does.</summary>
+    private void WarnOnce()
+    {
+        if (_options.Storage == NatsStorage.Memory || _options.ServerSyncsAlways || _consumeLinks.Current is not { } link || Interlocked.Exchange(ref _warned, 1) != 0)
+        {
+            return;
+        }
+
+        _log.ServerMaySyncLate(link.Server.Version, _consumeLinks.Where, link.Server.Version.StartsWith("2.9.", StringComparison.Ordinal) ? ", which 2.9 does not know yet" : "");
+    }
+
+    private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
+}

@@ -1,0 +1,37 @@
+using System.Diagnostics;
+
+namespace Postrider.Transports.Nats;
+
+/// <summary>A receiver on one connection: its consumers, checked, and the subscription for what is pulled from them.</summary>
+internal sealed class ReceiverSession(Link link, PullInbox inbox, PullSource ready, PullSource? topics)
+{
+    public Link Link { get; } = link;
+
+    public PullInbox Inbox { get; } = inbox;
+
+    /// <summary>The queue's own stream.</summary>
+    public PullSource Ready { get; } = ready;
+
+    /// <summary>What is published to topics; null while the queue is bound to none.</summary>
+    public PullSource? Topics { get; set; } = topics;
+
+    /// <summary>Why it cannot go on: a consumer is gone, say.</summary>
+    public TransportException? Fault { get; set; }
+
+    /// <summary>Bindings were written since they were read.</summary>
+    public bool IsRebound { get; set; }
+
+    public bool IsUsable => Link.IsOpen && Fault is null && !IsRebound;
+
+    public int Outstanding => Ready.Outstanding + (Topics?.Outstanding ?? 0);
+
+    public TimeSpan ShortestAckWait => Topics is null || Ready.AckWait < Topics.AckWait ? Ready.AckWait : Topics.AckWait;
+
+    public void ClearLost()
+    {
+        Ready.ClearLost();
+        Topics?.ClearLost();
+    }
+
+    public static bool IsOver(long since, TimeSpan limit) => Stopwatch.GetElapsedTime(since) >= limit;
+}

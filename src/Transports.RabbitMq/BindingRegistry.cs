@@ -1,0 +1,226 @@
+using System.Collections.Concurrent;
+using System.Text;
+using Postrider.Core.Transport;
+using RabbitMQ.Client;
+
+namespace Postrider.Transports.RabbitMq;
+
+/// <summary>
+/// Which queues a topic leads to, for delayed publishes, whose bindings are resolved at once: AMQP can route by bindings but not list them.
+/// So each declaration notes its bindings in the stream <c>postrider.bindings</c>, a line <c>PATTERN QUEUE</c> each, and a delayed publish
+/// reads that to its end.
+/// </summary>
+/// <remarks>
+/// The broker does not tell exactly where a stream ends (its count lags), so the reader appends a mark and reads until it comes. All who
+/// wait share one mark.
+/// </remarks>
+internal sealed class BindingRegistry(Connections connections, RabbitMqPublisher publisher, TimeSpan timeout) : IAsyncDisposable
+{
+    public const string Stream = "postrider.bindings";
+    private const char Mark = '?';
+
+    private readonly SemaphoreSlim _one = new(1, 1);
+    private readonly Lock _lock = new();
+    private Task? _next;
+    private Reader? _reader;
+
+    /// <summary>Notes what is not noted yet.</summary>
+    public async ValueTask AddAsync(IReadOnlyList<Binding> bindings, CancellationToken cancellationToken)
+    {
+        var reader = await ReadToEndAsync(cancellationToken).ConfigureAwait(false);
+        var missing = bindings.Where(binding => !reader.Knows(binding)).Distinct().ToArray();
+        if (missing.Length == 0)
+        {
+            return;
+        }
+
+        var results = new PublishResult[missing.Length];
+        await publisher.SendAsync([.. missing.Select(static (binding, i) => Line($"{binding.Pattern} {binding.Queue}", i))], missing.Length, results, cancellationToken)
+            .ConfigureAwait(false);
+        foreach (var result in results)
+        {
+            if (result.Status != PublishStatus.Stored)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                throw result.Error as TransportException
+                    ?? new TransportException($"Cannot note bindings in '{Stream}' on RabbitMQ at {connections.Where}: {result.Status}.", TransportError.Unavailable);
+            }
+        }
+    }
+
+    /// <summary>The queues that were bound to the topic when this was called.</summary>
+    public async ValueTask<List<string>> ResolveAsync(string topic, CancellationToken cancellationToken)
+    {
+        var reader = await ReadToEndAsync(cancellationToken).ConfigureAwait(false);
+        return reader.Match(topic);
+    }
+
+    public ValueTask DisposeAsync() => _reader is { } reader ? reader.DisposeAsync() : default;
+
+    /// <summary>Those who come while a mark is on its way share the next one, since that one may be before what they have to see.</summary>
+    private async ValueTask<Reader> ReadToEndAsync(CancellationToken cancellationToken)
+    {
+        Task next;
+        lock (_lock)
+        {
+            next = _next ??= Task.Run(MarkAsync, CancellationToken.None);
+        }
+
+        await next.WaitAsync(cancellationToken).ConfigureAwait(false);
+        return _reader ?? throw new TransportException($"The reader of '{Stream}' on RabbitMQ at {connections.Where} was closed.", TransportError.Unavailable);
+    }
+
+    private async Task MarkAsync()
+    {
+        await _one.WaitAsync().ConfigureAwait(false);
+        try
+        {
+            lock (_lock)
+            {
+                // From here on new ones wait for the next mark.
+                _next = null;
+            }
+
+            using var limit = new CancellationTokenSource(timeout);
+            try
+            {
+                var reader = await OpenAsync(limit.Token).ConfigureAwait(false);
+                var mark = Mark + Guid.NewGuid().ToString("N");
+                var seen = reader.Expect(mark);
+                var results = new PublishResult[1];
+                await publisher.SendAsync([Line(mark, 0)], 1, results, limit.Token).ConfigureAwait(false);
+                if (results[0].Status != PublishStatus.Stored)
+                {
+                    throw results[0].Error ?? new TimeoutException();
+                }
+
+                await seen.WaitAsync(limit.Token).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is not ObjectDisposedException)
+            {
+                if (Interlocked.Exchange(ref _reader, null) is { } broken)
+                {
+                    await broken.DisposeAsync().ConfigureAwait(false);
+                }
+
+                throw connections.Failed(e, $"read '{Stream}'");
+            }
+        }
+        finally
+        {
+            _one.Release();
+        }
+    }
+
+    private async ValueTask<Reader> OpenAsync(CancellationToken cancellationToken)
+    {
+        if (_reader is { IsOpen: true } open)
+        {
+            return open;
+        }
+
+        if (_reader is { } closed)
+        {
+            await closed.DisposeAsync().ConfigureAwait(false);
+        }
+
+        var connection = await connections.Consume.GetAsync(cancellationToken).ConfigureAwait(false);
+        var channel = await connection.CreateChannelAsync(cancellationToken: CancellationToken.None).ConfigureAwait(false);
+        var reader = new Reader(channel);
+        _reader = reader;
+        await channel.QueueDeclareAsync(
+            Stream, durable: true, exclusive: false, autoDelete: false, new Dictionary<string, object?> { ["x-queue-type"] = "stream" },
+            cancellationToken: CancellationToken.None).ConfigureAwait(false);
+        await channel.BasicQosAsync(0, Reader.Credit, global: false, CancellationToken.None).ConfigureAwait(false);
+        await channel.BasicConsumeAsync(
+            Stream, autoAck: false, "", noLocal: false, exclusive: false, new Dictionary<string, object?> { ["x-stream-offset"] = "first" }, reader,
+            CancellationToken.None).ConfigureAwait(false);
+        return reader;
+    }
+
+    private static WireMessage Line(string text, int index) =>
+        new("", Stream, new Envelope { Id = Guid.NewGuid().ToString("N"), ContentType = "text/plain", Body = Encoding.ASCII.GetBytes(text) }, index);
+
+    /// <summary>Follows the stream from its beginning.</summary>
+    private sealed class Reader(IChannel channel) : AsyncDefaultBasicConsumer(channel), IAsyncDisposable
+    {
+        public const ushort Credit = 1000;
+
+        private readonly ConcurrentDictionary<Binding, bool> _known = new();
+        private readonly ConcurrentDictionary<string, TaskCompletionSource> _expected = new(StringComparer.Ordinal);
+        private int _unacked;
+
+        public bool IsOpen => Channel.IsOpen;
+
+        public bool Knows(Binding binding) => _known.ContainsKey(binding);
+
+        public Task Expect(string mark)
+        {
+            var seen = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            _expected[mark] = seen;
+            return seen.Task;
+        }
+
+        public List<string> Match(string topic)
+        {
+            var queues = new List<string>();
+            foreach (var (binding, _) in _known)
+            {
+                if (!queues.Contains(binding.Queue) && TopicPattern.Matches(binding.Pattern, topic))
+                {
+                    queues.Add(binding.Queue);
+                }
+            }
+
+            return queues;
+        }
+
+        public override async Task HandleBasicDeliverAsync(
+            string consumerTag, ulong deliveryTag, bool redelivered, string exchange, string routingKey, IReadOnlyBasicProperties properties,
+            ReadOnlyMemory<byte> body, CancellationToken cancellationToken = default)
+        {
+            var line = Encoding.UTF8.GetString(body.Span);
+            if (line.StartsWith(Mark))
+            {
+                if (_expected.TryRemove(line, out var seen))
+                {
+                    seen.TrySetResult();
+                }
+            }
+            else if (line.IndexOf(' ', StringComparison.Ordinal) is > 0 and var space && Names.WhyIllegalQueue(line[(space + 1)..]) is null)
+            {
+                _known.TryAdd(new(line[..space], line[(space + 1)..]), true);
+            }
+
+            if (++_unacked >= Credit / 4)
+            {
+                // Everything up to here, and all of it was read here.
+                _unacked = 0;
+                await Channel.BasicAckAsync(deliveryTag, multiple: true, CancellationToken.None).ConfigureAwait(false);
+            }
+        }
+
+        public override Task HandleChannelShutdownAsync(object channel, RabbitMQ.Client.Events.ShutdownEventArgs reason)
+        {
+            foreach (var (_, seen) in _expected)
+            {
+                seen.TrySetException(new RabbitMQ.Client.Exceptions.AlreadyClosedException(reason));
+            }
+
+            return base.HandleChannelShutdownAsync(channel, reason);
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            try
+            {
+                await Channel.AbortAsync().ConfigureAwait(false);
+                await Channel.DisposeAsync().ConfigureAwait(false);
+            }
+            catch (Exception)
+            {
+                // It is gone either way.
+            }
+        }
+    }
+}

@@ -1,0 +1,193 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Threading.Channels;
+using RabbitMQ.Client;
+
+namespace Postrider.Transports.RabbitMq;
+
+/// <summary>One channel of a receiver: subscribes, keeps what the broker pushes until it is asked for, and knows when it is over.</summary>
+internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposable
+{
+    private readonly string _queue;
+    private readonly string _doing;
+    private readonly Connections _connections;
+    private readonly Channel<RabbitMqDelivery> _pushed = System.Threading.Channels.Channel.CreateUnbounded<RabbitMqDelivery>(new() { SingleWriter = false });
+    private readonly SemaphoreSlim _change = new(1, 1);
+    private TaskCompletionSource? _cancelled;
+    private string? _tag;
+    private volatile bool _subscribed;
+    private volatile bool _ended;
+    private volatile TransportException? _failure;
+
+    private ConsumerChannel(IChannel channel, string queue, Connections connections)
+        : base(channel)
+    {
+        (_queue, _connections, _doing) = (queue, connections, $"receive from '{queue}'");
+        channel.ChannelShutdownAsync += (_, reason) =>
+        {
+            Fail(RabbitMqErrors.Closed(reason, _doing, _connections.Where));
+            return Task.CompletedTask;
+        };
+    }
+
+    /// <summary>Why nothing more comes and nothing more can be settled, or null.</summary>
+    public TransportException? Failure => _failure;
+
+    public bool IsSubscribed => _subscribed;
+
+    /// <exception cref="TransportException">The queue does not exist, or the broker is away.</exception>
+    public static async Task<ConsumerChannel> OpenAsync(Connections connections, string queue, int prefetch)
+    {
+        try
+        {
+            var connection = await connections.Consume.GetAsync(CancellationToken.None).ConfigureAwait(false);
+            var channel = await connection.CreateChannelAsync().ConfigureAwait(false);
+            try
+            {
+                await channel.QueueDeclarePassiveAsync(queue).ConfigureAwait(false);
+                await channel.BasicQosAsync(0, (ushort)Math.Min(prefetch, ushort.MaxValue), global: false).ConfigureAwait(false);
+                return new(channel, queue, connections);
+            }
+            catch
+            {
+                await channel.DisposeAsync().ConfigureAwait(false);
+                throw;
+            }
+        }
+        catch (Exception e)
+        {
+            throw connections.Failed(e, $"receive from '{queue}'");
+        }
+    }
+
+    public bool TryTake([NotNullWhen(true)] out RabbitMqDelivery? delivery)
+    {
+        // What was pushed before the channel was lost is another's now.
+        delivery = null;
+        return _failure is null && _pushed.Reader.TryRead(out delivery);
+    }
+
+    /// <summary>Until there is something to take, or it has failed or ended.</summary>
+    public async ValueTask WaitAsync(CancellationToken cancellationToken) => await _pushed.Reader.WaitToReadAsync(cancellationToken).ConfigureAwait(false);
+
+    /// <summary>Lets the broker push. Without effect after the end.</summary>
+    public async Task SubscribeAsync()
+    {
+        await _change.WaitAsync().ConfigureAwait(false);
+        try
+        {
+            if (!_subscribed && !_ended && _failure is null)
+            {
+                _tag = await Channel.BasicConsumeAsync(_queue, autoAck: false, this).ConfigureAwait(false);
+                _subscribed = true;
+            }
+        }
+        catch (Exception e)
+        {
+            Fail(_connections.Failed(e, _doing));
+        }
+        finally
+        {
+            _change.Release();
+        }
+    }
+
+    /// <summary>Lets the broker push no more, and returns what was pushed and not taken.</summary>
+    /// <param name="forGood">Ends the wait of who waits, too.</param>
+    public async Task<List<RabbitMqDelivery>> UnsubscribeAsync(bool forGood)
+    {
+        await _change.WaitAsync().ConfigureAwait(false);
+        var left = new List<RabbitMqDelivery>();
+        try
+        {
+            _ended |= forGood;
+            if (_subscribed && _failure is null)
+            {
+                _subscribed = false;
+                _cancelled = new(TaskCreationOptions.RunContinuationsAsynchronously);
+                await Channel.BasicCancelAsync(_tag!).ConfigureAwait(false);
+                // The client passes this on in order, so nothing comes after it.
+                await _cancelled.Task.WaitAsync(Channel.ContinuationTimeout, TimeProvider.System).ConfigureAwait(false);
+            }
+
+            while (TryTake(out var delivery))
+            {
+                left.Add(delivery);
+            }
+        }
+        catch (Exception e)
+        {
+            Fail(_connections.Failed(e, _doing));
+        }
+        finally
+        {
+            if (forGood)
+            {
+                _pushed.Writer.TryComplete();
+            }
+
+            _change.Release();
+        }
+
+        return left;
+    }
+
+    public override Task HandleBasicDeliverAsync(
+        string consumerTag, ulong deliveryTag, bool redelivered, string exchange, string routingKey, IReadOnlyBasicProperties properties,
+        ReadOnlyMemory<byte> body, CancellationToken cancellationToken = default)
+    {
+        // The body is the client's again when this returns.
+        var copy = body.ToArray();
+        RabbitMqDelivery delivery;
+        try
+        {
+            var envelope = EnvelopeReader.Read(exchange, routingKey, properties, copy, out var redeliveries);
+            delivery = new(this, _queue, envelope, deliveryTag, redeliveries);
+        }
+        catch (Exception e)
+        {
+            // Not known to happen; but a message that cannot be read must not stay here for ever.
+            delivery = new(this, _queue, new() { Id = $"amqp:unreadable:{deliveryTag}", Body = copy }, deliveryTag, 0)
+            {
+                Defect = $"Its properties cannot be read: {e.Message}",
+            };
+        }
+
+        _pushed.Writer.TryWrite(delivery);
+        return Task.CompletedTask;
+    }
+
+    public override Task HandleBasicCancelOkAsync(string consumerTag, CancellationToken cancellationToken = default)
+    {
+        _cancelled?.TrySetResult();
+        return Task.CompletedTask;
+    }
+
+    /// <summary>The broker ends the subscription when the queue is deleted.</summary>
+    public override Task HandleBasicCancelAsync(string consumerTag, CancellationToken cancellationToken = default)
+    {
+        Fail(new($"The queue '{_queue}' on RabbitMQ at {_connections.Where} has been deleted.", TransportError.QueueNotFound));
+        return Task.CompletedTask;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Fail(new($"The receiver of '{_queue}' has been disposed of.", TransportError.Unavailable));
+        try
+        {
+            await Channel.AbortAsync().ConfigureAwait(false);
+            await Channel.DisposeAsync().ConfigureAwait(false);
+        }
+        catch (Exception)
+        {
+            // It is gone either way.
+        }
+    }
+
+    private void Fail(TransportException failure)
+    {
+        _failure ??= failure;
+        _subscribed = false;
+        _cancelled?.TrySetResult();
+        _pushed.Writer.TryComplete();
+    }
+}

@@ -1,0 +1,20 @@
+using Postrider.Core.Transport;
+
+namespace Postrider.Transports.RabbitMq;
+
+/// <summary>A delivery, which is its channel's for as long as that lives.</summary>
+internal sealed class RabbitMqDelivery(ConsumerChannel channel, string queue, Envelope envelope, ulong tag, int redeliveries)
+    : Delivery(queue, envelope, redeliveries)
+{
+    private int _settling;
+
+    public ConsumerChannel Channel { get; } = channel;
+
+    public ulong Tag { get; } = tag;
+
+    /// <summary>False if it is settled or being settled.</summary>
+    public bool TryBegin() => Interlocked.Exchange(ref _settling, 1) == 0;
+
+    /// <summary>It may be tried again.</summary>
+    public void Undo() => Volatile.Write(ref _settling, 0);
+}

@@ -1,0 +1,196 @@
+using System.Threading.Channels;
+using Postrider.Core.Transport;
+using RabbitMQ.Client;
+
+namespace Postrider.Transports.RabbitMq;
+
+/// <summary>
+/// One writer, one channel: messages go out in their order, pipelined, and each call waits for its own confirmations. No batching and no
+/// timers; a lone message is written at once.
+/// </summary>
+internal sealed class RabbitMqPublisher : IAsyncDisposable
+{
+    /// <summary>The most that is on its way; more waits in this process.</summary>
+    private const int Window = 10_000;
+
+    private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(2);
+
+    private readonly Connections _connections;
+    private readonly bool _create;
+    private readonly SemaphoreSlim _window = new(Window);
+    private readonly Channel<PublishCall> _calls = Channel.CreateUnbounded<PublishCall>(new() { SingleReader = true });
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Task _loop;
+    private ConfirmChannel? _channel;
+    private int _largest;
+
+    public RabbitMqPublisher(Connections connections, RabbitMqOptions options)
+    {
+        (_connections, _create, _largest) = (connections, options.CreateTopology, options.MaxMessageBytes);
+        _loop = Task.Run(LoopAsync);
+    }
+
+    /// <summary>Why a message can never be published, or null.</summary>
+    public Exception? WhyRefused(in OutgoingMessage message)
+    {
+        var (kind, name) = message.Destination;
+        var why = kind == DestinationKind.Topic ? Names.WhyIllegalTopic(name) : Names.WhyIllegalQueue(name);
+        if (why is not null)
+        {
+            return new MessagingConfigurationException(why);
+        }
+
+        var largest = Volatile.Read(ref _largest);
+        if (message.Envelope.Body.Length > largest)
+        {
+            return TooLarge(message.Envelope.Body.Length, largest, _connections.Where);
+        }
+
+        return EnvelopeMapper.WhyUnfit(message.Envelope) is { } unfit
+            ? new TransportException($"The message '{message.Envelope.Id}' cannot be sent: {unfit}", TransportError.Other)
+            : message.Delay > DelayTime.Longest
+            ? new TransportException($"The delay {message.Delay} is longer than {DelayTime.Longest}, the longest that RabbitMQ can keep.", TransportError.Other)
+            : null;
+    }
+
+    public static TransportException TooLarge(int bytes, int limit, string where) => new(
+        $"The body has {bytes} bytes; the limit for RabbitMQ at {where} is {limit}. Send a reference to the data, or raise max_message_size on the server and RabbitMqOptions.MaxMessageBytes.",
+        TransportError.Other);
+
+    /// <summary>Publishes to exchanges; the contract is that of <see cref="ITransport.PublishAsync"/>. Results of other indices stay as they are.</summary>
+    public async ValueTask SendAsync(WireMessage[] messages, int count, Memory<PublishResult> results, CancellationToken cancellationToken)
+    {
+        if (count == 0)
+        {
+            return;
+        }
+
+        for (var i = 0; i < count; i++)
+        {
+            results.Span[messages[i].Index] = new(PublishStatus.Unknown, PublishCall.Pending);
+        }
+
+        var call = new PublishCall(messages, count, results);
+        if (cancellationToken.IsCancellationRequested)
+        {
+            call.Abandon(new OperationCanceledException(cancellationToken));
+        }
+        else if (!_calls.Writer.TryWrite(call))
+        {
+            call.Abandon(RabbitMqErrors.Map(new ObjectDisposedException(nameof(RabbitMqTransport)), "publish", _connections.Where));
+        }
+
+        var registration = cancellationToken.UnsafeRegister(
+            static (state, token) => ((PublishCall)state!).Abandon(new OperationCanceledException(token)), call);
+        await using (registration.ConfigureAwait(false))
+        {
+            await call.Task.ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>What is waiting is still sent for a while; then it ends as not sent, or unknown.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        _calls.Writer.TryComplete();
+        _stop.CancelAfter(Farewell);
+        await _loop.ConfigureAwait(false);
+        if (_channel is { } channel)
+        {
+            await channel.DisposeAsync().ConfigureAwait(false);
+        }
+
+        _stop.Dispose();
+    }
+
+    private async Task LoopAsync()
+    {
+        var reader = _calls.Reader;
+        while (await reader.WaitToReadAsync().ConfigureAwait(false))
+        {
+            while (reader.TryRead(out var call))
+            {
+                for (var i = 0; i < call.Count; i++)
+                {
+                    if (await WhyNotAsync().ConfigureAwait(false) is { } error)
+                    {
+                        // Whoever waits already has waited for the same; the next one begins anew.
+                        for (var waiting = reader.Count; ; waiting--)
+                        {
+                            Fail(call, i, error);
+                            i = 0;
+                            if (waiting <= 0 || !reader.TryRead(out call))
+                            {
+                                break;
+                            }
+                        }
+
+                        break;
+                    }
+
+                    await _channel!.WriteAsync(call, i).ConfigureAwait(false);
+                }
+            }
+        }
+    }
+
+    private static void Fail(PublishCall call, int from, TransportException error)
+    {
+        for (var i = from; i < call.Count; i++)
+        {
+            call.Finish(i, new(PublishStatus.NotSent, error));
+        }
+    }
+
+    /// <summary>Null when a message can be written now, on a channel that is open and with room in the window.</summary>
+    private async ValueTask<TransportException?> WhyNotAsync()
+    {
+        try
+        {
+            if (_channel is not { IsOpen: true } && _connections.Publish.Blocked is null)
+            {
+                await OpenAsync().ConfigureAwait(false);
+            }
+
+            if (_connections.Publish.Blocked is { } blocked)
+            {
+                return new($"Cannot publish on RabbitMQ at {_connections.Where}: it takes nothing, since it is short of resources ({blocked}). Free memory or disk there.", TransportError.Unavailable);
+            }
+
+            if (!_window.Wait(0, CancellationToken.None))
+            {
+                await _window.WaitAsync(_stop.Token).ConfigureAwait(false);
+            }
+
+            return null;
+        }
+        catch (Exception e)
+        {
+            return _connections.Failed(_stop.IsCancellationRequested ? new ObjectDisposedException(nameof(RabbitMqTransport)) : e, "publish");
+        }
+    }
+
+    private async ValueTask OpenAsync()
+    {
+        if (_channel is { } broken)
+        {
+            if (broken.LargestMessage is { } limit && limit < _largest)
+            {
+                // The next one is refused before it costs all others their channel.
+                Volatile.Write(ref _largest, limit);
+            }
+
+            _channel = null;
+            await broken.DisposeAsync().ConfigureAwait(false);
+        }
+
+        var connection = await _connections.Publish.GetAsync(_stop.Token).ConfigureAwait(false);
+        var channel = await connection.CreateChannelAsync(
+            new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: false), _stop.Token).ConfigureAwait(false);
+        if (_create)
+        {
+            await RabbitMqTopology.DeclareTopicsAsync(channel).ConfigureAwait(false);
+        }
+
+        _channel = new(channel, _connections.Where, _window);
+    }
+}

@@ -1,0 +1,117 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Postrider.Core.Transport;
+
+namespace Postrider.Transports.RabbitMq;
+
+/// <summary>Quorum queues on RabbitMQ 3.10 and newer, over AMQP 0-9-1, without plugins.</summary>
+/// <remarks>
+/// <para>Thread-safe. Connects at the first use. Dispose of it once, after its receivers.</para>
+/// <para>Messages are plain AMQP messages, so any client can read and write them: the body is the payload, metadata are basic properties and
+/// headers. A queue has its own name, topics are routing keys of the exchange <c>postrider.topics</c>.</para>
+/// </remarks>
+public sealed class RabbitMqTransport : ITransport
+{
+    private readonly RabbitMqOptions _options;
+    private readonly Connections _connections;
+    private readonly RabbitMqPublisher _publisher;
+    private readonly BindingRegistry _registry;
+    private readonly DelayLadder _ladder;
+    private readonly DelayedPublisher _delayed;
+    private readonly RabbitMqTopology _topology;
+    private int _disposed;
+
+    /// <summary>Checks the options; nothing is connected yet.</summary>
+    /// <param name="options">Where RabbitMQ is and what to use of it.</param>
+    /// <param name="loggers">Where to log, or null for nowhere.</param>
+    /// <exception cref="MessagingConfigurationException">An option is wrong, or the connection string cannot be read.</exception>
+    public RabbitMqTransport(RabbitMqOptions options, ILoggerFactory? loggers = null)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        var log = (loggers ?? NullLoggerFactory.Instance).CreateLogger("Postrider.Transports.RabbitMq");
+        _options = options;
+        _connections = new(options, log);
+        _publisher = new(_connections, options);
+        _registry = new(_connections, _publisher, options.CommandTimeout);
+        _ladder = new(_connections, options.CreateTopology);
+        _delayed = new(_publisher, _ladder, _registry, _connections);
+        _topology = new(_connections, _registry, options.CreateTopology);
+    }
+
+    /// <inheritdoc/>
+    public TransportCapabilities Capabilities { get; } = new()
+    {
+        System = "rabbitmq",
+        Durability = Capability.Native,
+        DelayedPublish = Capability.Emulated("by queues whose messages expire, a ladder of them for each queue that gets delayed messages"),
+        LeaseRenewal = Capability.Unsupported("A delivery belongs to its connection for as long as that lives, up to the server's consumer_timeout."),
+        Fencing = Capability.Native,
+        UncountedRelease = Capability.Unsupported("RabbitMQ 3 counts a hand-back like a crash. Those of suspects are not counted: they are published anew with their count."),
+        ConfirmedSettlement = Capability.Unsupported("AMQP does not confirm a settlement: it is written to the socket."),
+        DuplicateDetection = Capability.Unsupported("RabbitMQ does not know messages by their ids. Use the inbox where duplicates matter."),
+    };
+
+    /// <inheritdoc/>
+    public ValueTask DeclareAsync(Topology topology, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(topology);
+        ThrowIfDisposed();
+        return _topology.DeclareAsync(topology, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask PublishAsync(ReadOnlyMemory<OutgoingMessage> batch, Memory<PublishResult> results, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(results.Length, batch.Length);
+        return _delayed.PublishAsync(batch, default, results, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<IReceiver> OpenReceiverAsync(ReceiverOptions options, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.Prefetch, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.Lease, TimeSpan.FromMilliseconds(1));
+        ThrowIfDisposed();
+        if (Names.WhyIllegalQueue(options.Queue) is { } why)
+        {
+            throw new MessagingConfigurationException(why);
+        }
+
+        if (options.Lease > _options.ConsumerTimeout)
+        {
+            throw new TransportException(
+                $"The consumer of '{options.Queue}' wants a lease of {options.Lease}, but RabbitMQ takes deliveries back after {_options.ConsumerTimeout}. "
+                + "Shorten the lease, or raise consumer_timeout on the server and RabbitMqOptions.ConsumerTimeout.",
+                TransportError.TopologyMismatch);
+        }
+
+        var opening = Task.Run(() => ConsumerChannel.OpenAsync(_connections, options.Queue, options.Prefetch), CancellationToken.None);
+        try
+        {
+            var channel = await opening.WaitAsync(cancellationToken).ConfigureAwait(false);
+            return new RabbitMqReceiver(_connections, _delayed, options, channel);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            RabbitMqReceiver.DisposeWhenOpen(opening);
+            throw;
+        }
+    }
+
+    /// <summary>Sends what is waiting to be published, for a short while, and closes all connections. Idempotent.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+        {
+            return;
+        }
+
+        await _publisher.DisposeAsync().ConfigureAwait(false);
+        await _registry.DisposeAsync().ConfigureAwait(false);
+        await _connections.DisposeAsync().ConfigureAwait(false);
+        _ladder.Dispose();
+    }
+
+    private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
+}

@@ -1,0 +1,47 @@
+using Postrider.Testing.Conformance;
+
+namespace Postrider.Transports.Nats.Tests.Conformance;
+
+public sealed class NatsBodies(NatsFixture fixture) : BodyScenarios(fixture);
+
+public sealed class NatsClosing(NatsFixture fixture) : ClosingScenarios(fixture);
+
+public sealed class NatsDeadLetters(NatsFixture fixture) : DeadLetterScenarios(fixture);
+
+public sealed class NatsDelays(NatsFixture fixture) : DelayScenarios(fixture);
+
+public sealed class NatsDuplicates(NatsFixture fixture) : DuplicateScenarios(fixture);
+
+public sealed class NatsEnvelopes(NatsFixture fixture) : EnvelopeScenarios(fixture);
+
+public sealed class NatsLeases(NatsFixture fixture) : LeaseScenarios(fixture);
+
+public sealed class NatsOutages(NatsFixture fixture) : OutageScenarios(fixture);
+
+public sealed class NatsOutagesUnderLoad(NatsFixture fixture) : OutageUnderLoadScenarios(fixture);
+
+public sealed class NatsPublishing(NatsFixture fixture) : PublishingScenarios(fixture);
+
+public sealed class NatsReceiving(NatsFixture fixture) : ReceivingScenarios(fixture);
+
+public sealed class NatsRedelivery(NatsFixture fixture) : RedeliveryScenarios(fixture);
+
+public sealed class NatsRetries(NatsFixture fixture) : RetryScenarios(fixture);
+
+public sealed class NatsRouting(NatsFixture fixture) : RoutingScenarios(fixture);
+
+public sealed class NatsSettling(NatsFixture fixture) : SettlingScenarios(fixture);
+
+public sealed class NatsStopping(NatsFixture fixture) : StoppingScenarios(fixture);
+
+public sealed class NatsTopology(NatsFixture fixture) : TopologyScenarios(fixture);
+
+public sealed class NatsBus(NatsFixture fixture) : BusScenarios(fixture);
+
+public sealed class NatsFailures(NatsFixture fixture) : FailureScenarios(fixture);
+
+public sealed class NatsHandling(NatsFixture fixture) : HandlingScenarios(fixture);
+
+public sealed class NatsShutdown(NatsFixture fixture) : ShutdownScenarios(fixture);
+
+public sealed class NatsSuspects(NatsFixture fixture) : SuspectScenarios(fixture);

@@ -1,0 +1,15 @@
+using Postrider.Brokers;
+using Postrider.Core.Transport;
+
+namespace Postrider.Transports.Nats.Tests;
+
+public sealed class NatsScaleTests(ITestOutputHelper output) : ScaleTests(output)
+{
+    protected override string Kind => "nats";
+
+    protected override string? Server => Environment.GetEnvironmentVariable("POSTRIDER_TEST_NATS");
+
+    protected override MessagingBuilder Use(MessagingBuilder builder, string connectionString) => builder.UseNats(connectionString);
+
+    protected override ITransport Connect(string connectionString) => new NatsTransport(new() { ConnectionString = connectionString });
+}
