@@ -1,4 +1,5 @@
 using Postrider.Throughput.Contenders.InMemory;
+using Postrider.Throughput.Contenders.Nats;
 using Postrider.Throughput.Contenders.Pgmq;
 using Postrider.Throughput.Contenders.RabbitMq;
 
@@ -27,7 +28,11 @@ internal static class Catalog
         new(Pgmq, "rebus", Role.Rival, job => new RebusPostgres(job), 0.02),
         new(RabbitMq, "raw", Role.Raw, job => new RabbitMqRaw(job)),
         new(RabbitMq, "tuned", Role.Tuned, job => new RabbitMqTuned(job)),
+        new(RabbitMq, "postrider", Role.Ours, Postrider.RabbitMq),
         new(RabbitMq, "masstransit", Role.Rival, job => new MassTransitRabbitMq(job), 0.5),
+        new(Nats, "raw", Role.Raw, job => new NatsRaw(job)),
+        new(Nats, "tuned", Role.Tuned, job => new NatsTuned(job)),
+        new(Nats, "postrider", Role.Ours, Postrider.Nats),
     ];
 
     public static Entry Find(string id) =>

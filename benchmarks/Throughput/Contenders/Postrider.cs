@@ -25,6 +25,10 @@ public sealed class Postrider : Hosted
 
     public static Postrider Pgmq(Job job) => new(job, messaging => messaging.UsePgmq(job.ConnectionString));
 
+    public static Postrider RabbitMq(Job job) => new(job, messaging => messaging.UseRabbitMq(job.ConnectionString));
+
+    public static Postrider Nats(Job job) => new(job, messaging => messaging.UseNats(job.ConnectionString));
+
     public override async ValueTask PublishAsync(Order order, int queue) =>
         await _bus.PublishAsync(order, new PublishOptions { Topic = _topics[queue], CorrelationId = Job.Correlation(order) });
 

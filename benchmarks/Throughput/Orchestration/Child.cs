@@ -18,7 +18,8 @@ internal static class Child
     /// <summary>How the address gets there: others see command lines, and it holds a password.</summary>
     public const string ConnectionVariable = "POSTRIDER_BENCH_CONNECTION";
 
-    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(10);
+    /// <summary>How long a scenario may take; a thousand times what it measures is for what hangs.</summary>
+    private static TimeSpan Limit(Size size) => TimeSpan.FromSeconds(Math.Clamp(size.Seconds * 1000, 10, 600));
 
     public static Process Start(string connection, params IEnumerable<string> arguments)
     {
@@ -38,7 +39,7 @@ internal static class Child
             connection, "run", "--contender", entry.Id, "--scenario", string.Join(',', scenarios.Select(scenario => scenario.Name)),
             "--seconds", FormattableString.Invariant($"{size.Seconds}"), "--large", FormattableString.Invariant($"{size.Large}"));
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        limit.CancelAfter(Limit * scenarios.Count);
+        limit.CancelAfter(Limit(size) * scenarios.Count);
         try
         {
             var output = await process.StandardOutput.ReadToEndAsync(limit.Token);
@@ -48,7 +49,7 @@ internal static class Child
                 ? Failed(entry, scenarios, $"ended with exit code {process.ExitCode} and without a report")
                 : JsonSerializer.Deserialize<ChildReport>(line)!;
         }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException) when (limit.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
             return Failed(entry, scenarios, "did not end in time");
         }

@@ -59,6 +59,6 @@ internal static class Report
 
     private static string Clients() => string.Join(", ", new[]
     {
-        typeof(Npgsql.NpgsqlConnection), typeof(RabbitMQ.Client.IConnection), typeof(MassTransit.IBus), typeof(Rebus.Bus.IBus), typeof(Wolverine.IMessageBus),
+        typeof(Npgsql.NpgsqlConnection), typeof(RabbitMQ.Client.IConnection), typeof(NATS.Client.Core.NatsConnection), typeof(MassTransit.IBus), typeof(Rebus.Bus.IBus), typeof(Wolverine.IMessageBus),
     }.Select(static type => type.Assembly.GetName()).Select(static name => $"{name.Name} {name.Version!.ToString(3)}"));
 }

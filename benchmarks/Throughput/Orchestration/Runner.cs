@@ -16,7 +16,7 @@ internal sealed class Runner(Plan plan, string? reportPath, IAnsiConsole console
         foreach (var broker in plan.Brokers.Where(broker => plan.Entries.Any(entry => entry.Broker == broker)))
         {
             var section = await RunAsync(broker, cancellationToken);
-            foreach (var table in Tables.Of(section, plan))
+            foreach (var table in plan.IsSmoke ? [] : Tables.Of(section, plan))
             {
                 console.Write(Screen(table));
             }
@@ -60,7 +60,7 @@ internal sealed class Runner(Plan plan, string? reportPath, IAnsiConsole console
                 section.Add(round, report);
                 console.WriteLine(
                     $"round {round}/{plan.Rounds}  {entry.Id,-22} {Stopwatch.GetElapsedTime(began).TotalSeconds,5:0.0} s  "
-                    + string.Join("  ", report.Results.Select(static result => $"{result.Key} {Brief(result.Value)}")));
+                    + string.Join("  ", report.Results.Select(result => $"{result.Key} {(plan.IsSmoke ? "ran" : Brief(result.Value))}")));
             }
         }
 
