@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.RegularExpressions;
+using Postrider.Benchmarks;
 using Postrider.Throughput.Contenders;
 
 namespace Postrider.Throughput.Orchestration;

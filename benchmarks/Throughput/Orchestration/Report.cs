@@ -1,34 +1,23 @@
 using System.Runtime.InteropServices;
 using System.Text;
+using Postrider.Benchmarks;
 
 namespace Postrider.Throughput.Orchestration;
 
-/// <summary>Writes results into the Markdown file, each broker's between its markers; what stands outside them is left alone.</summary>
+/// <summary>Writes results into the Markdown file, each broker's between its own markers.</summary>
 internal static class Report
 {
     /// <summary>Where the results go.</summary>
     public static string DefaultPath => Path.Combine(Repository.Root, "docs", "performance.md");
 
-    public static async Task WriteAsync(string path, Section section, Plan plan)
-    {
-        var text = File.Exists(path) ? await File.ReadAllTextAsync(path) : "# Performance\n";
-        var (begin, end) = ($"<!-- results:{section.Broker.Name} -->", $"<!-- /results:{section.Broker.Name} -->");
-        var from = text.IndexOf(begin, StringComparison.Ordinal);
-        if (from < 0)
-        {
-            text = $"{text.TrimEnd()}\n\n## {section.Broker.Name}\n\n{begin}\n{end}\n";
-            from = text.IndexOf(begin, StringComparison.Ordinal);
-        }
-
-        var to = text.IndexOf(end, from, StringComparison.Ordinal);
-        await File.WriteAllTextAsync(path, $"{text[..from]}{begin}\n{await ResultsAsync(section, plan)}{text[to..]}");
-    }
+    public static async Task WriteAsync(string path, Section section, Plan plan) =>
+        await Markdown.ReplaceAsync(path, section.Broker.Name, await ResultsAsync(section, plan));
 
     private static async Task<string> ResultsAsync(Section section, Plan plan)
     {
         var text = new StringBuilder();
         var broker = section.Version.Length == 0 ? "" : $"{section.Broker.Kind} {section.Version}, ";
-        text.Append($"\n{plan.Rounds} rounds, {TimeProvider.System.GetUtcNow():yyyy-MM-dd}, commit {await Repository.CommitAsync()}. ");
+        text.Append($"{plan.Rounds} rounds, {TimeProvider.System.GetUtcNow():yyyy-MM-dd}, commit {await Repository.CommitAsync()}. ");
         text.Append($"{broker}{Clients()}. {Machine()}.\n");
         foreach (var table in Tables.Of(section, plan))
         {
@@ -45,7 +34,7 @@ internal static class Report
             text.Append($"\nFailed: {error}\n");
         }
 
-        return text.Append('\n').ToString();
+        return text.ToString();
     }
 
     private static string Machine()

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace Postrider.Throughput.Orchestration;
+namespace Postrider.Benchmarks;
 
 /// <summary>Where this was built from.</summary>
 internal static class Repository
