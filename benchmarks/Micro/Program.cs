@@ -19,7 +19,7 @@ var config = ManualConfig.CreateEmpty()
     .AddLogger(ConsoleLogger.Default)
     .WithArtifactsPath(Path.Combine(Repository.Root, "artifacts", "micro"))
     .WithOptions(ConfigOptions.DisableOptimizationsValidator);
-Type[] benchmarks = [typeof(PublishPath), typeof(ConsumePath), typeof(Settling), typeof(Middlewares), typeof(Serializing), typeof(Mapping)];
+Type[] benchmarks = [typeof(PublishPath), typeof(PublishParts), typeof(ConsumePath), typeof(Settling), typeof(Middlewares), typeof(Serializing), typeof(Mapping)];
 var summaries = BenchmarkSwitcher.FromTypes(benchmarks).Run(args.Length == 0 ? ["--filter", "*"] : args, config).ToList();
 if (summaries.Count == 0)
 {
@@ -30,7 +30,7 @@ foreach (var summary in summaries)
 {
     var log = new AccumulationLogger();
     MarkdownExporter.GitHub.ExportToLog(summary, log);
-    var table = log.GetLog().Split('\n').Where(static line => line.StartsWith('|'));
+    var table = log.GetLog().Replace("**", "  ", StringComparison.Ordinal).Split('\n').Where(static line => line.StartsWith('|'));
     var name = summary.BenchmarksCases[0].Descriptor.Type.Name;
     await Markdown.ReplaceAsync(
         Path.Combine(Repository.Root, "docs", "performance.md"), $"micro-{name}",

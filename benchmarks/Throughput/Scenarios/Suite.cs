@@ -1,5 +1,3 @@
-
-
 namespace Postrider.Throughput.Scenarios;
 
 /// <summary>Every scenario, in the order of the report.</summary>
@@ -25,7 +23,8 @@ internal static class Suite
         new Both("queues-64", "64 queues at once", new() { Queues = 64, Concurrency = 4 }),
         new Publish("publishers-4", "4 publishers, each waiting for its confirmation", inFlight: 4),
         new Publish("publishers-16", "16 publishers, each waiting for its confirmation", inFlight: 16),
-        new Backlog(),
+        new Backlog("backlog-10k", "Backlog of 10,000: consuming its first part, 16 handlers", 100),
+        new Backlog("backlog-1m", "Backlog of a million: consuming its first part, 16 handlers", 1),
         new StartUp(),
         new Idle(),
         new Consume("handlers-1", "Handlers of 5 ms, one at a time", new() { Concurrency = 1, HandlerTime = FiveMilliseconds }),
@@ -38,7 +37,7 @@ internal static class Suite
         new Consume("middlewares-5", "Consume a backlog through five middlewares", new() { Middlewares = 5 }),
         new Listened("telemetry", "Publish and consume at once while spans and metrics are listened to", new Both("", "", new())),
         new LatencyUnderLoad { IsLatency = true },
-        new Delayed(),
+        new ConsumeBesideDelayed(),
         new Kill(),
     ];
 }
