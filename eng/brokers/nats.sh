@@ -11,6 +11,7 @@ nats_create() {
     (umask 077 && cat - <(extra conf) >"$dir/nats.conf") <<-END
 		listen: "127.0.0.1:$port"
 		server_name: "postrider-$port"
+		max_payload: 8MB
 		jetstream { store_dir: "$inside/data" }
 	END
     # Tests of keys and tokens bring accounts of their own, which do not go together with a user for everything.

@@ -134,7 +134,10 @@ internal sealed class Links(NatsOptions options, Servers servers, TlsClient? tls
     {
         if (options.CredentialsFile is { } credentials)
         {
-            return new() { Creds = await File.ReadAllTextAsync(credentials).ConfigureAwait(false) };
+            var text = await File.ReadAllTextAsync(credentials).ConfigureAwait(false);
+            return text.Contains("BEGIN NATS USER JWT", StringComparison.Ordinal) && text.Contains("BEGIN USER NKEY SEED", StringComparison.Ordinal)
+                ? new() { Creds = text }
+                : throw new NKeysException("The credentials file does not hold a user's JWT and seed.");
         }
 
         var seed = options.NKeySeed ?? (options.NKeyFile is { } file ? SeedOf(await File.ReadAllLinesAsync(file).ConfigureAwait(false)) : null);

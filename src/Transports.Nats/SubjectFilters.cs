@@ -28,7 +28,7 @@ internal static class SubjectFilters
                 continue;
             }
 
-            if (hash == words.Length - 1 && hash > 0)
+            if (hash > 0 && !words.AsSpan(hash).ContainsAnyExcept("#"))
             {
                 // a.# matches a, which a.> does not.
                 Add(filters, words[..hash]);
@@ -40,6 +40,12 @@ internal static class SubjectFilters
         if (filters.Count > (severalAllowed ? Most : 1))
         {
             filters = [Widest(filters)];
+        }
+
+        if (!severalAllowed && filters.Count == 1 && !filters[0].AsSpan().ContainsAny("*", ">"))
+        {
+            // Server 2.9 never notices that a filter has become one with a wildcard: so it has one from the beginning.
+            filters[0] = [.. filters[0][..^1], "*"];
         }
 
         var result = new string[filters.Count];

@@ -12,10 +12,17 @@ namespace Postrider.Transports.RabbitMq;
 /// </summary>
 /// <remarks>
 /// The broker does not tell exactly where a stream ends (its count lags), so the reader appends a mark and reads until it comes. All who
-/// wait share one mark.
+/// wait share one mark. So that marks do not pile up, the stream keeps its last few megabytes only, and whoever finds a binding whose note lies
+/// <see cref="Reach"/> entries back notes it again.
 /// </remarks>
-internal sealed class BindingRegistry(Connections connections, RabbitMqPublisher publisher, TimeSpan timeout) : IAsyncDisposable
+internal sealed class BindingRegistry(Connections connections, RabbitMqPublisher publisher, TimeSpan timeout, bool create) : IAsyncDisposable
 {
+    /// <summary>About two megabytes of marks; the stream keeps four times as much.</summary>
+    private const long Reach = 10_000;
+
+    private const int KeptBytes = 8 * 1024 * 1024;
+    private const int SegmentBytes = 1024 * 1024;
+
     public const string Stream = "postrider.bindings";
     private const char Mark = '?';
 
@@ -28,7 +35,21 @@ internal sealed class BindingRegistry(Connections connections, RabbitMqPublisher
     public async ValueTask AddAsync(IReadOnlyList<Binding> bindings, CancellationToken cancellationToken)
     {
         var reader = await ReadToEndAsync(cancellationToken).ConfigureAwait(false);
-        var missing = bindings.Where(binding => !reader.Knows(binding)).Distinct().ToArray();
+        await NoteAsync([.. bindings.Where(binding => !reader.Knows(binding)).Concat(reader.Old()).Distinct()], cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>The queues that were bound to the topic when this was called.</summary>
+    public async ValueTask<List<string>> ResolveAsync(string topic, CancellationToken cancellationToken)
+    {
+        var reader = await ReadToEndAsync(cancellationToken).ConfigureAwait(false);
+        await NoteAsync(reader.Old(), cancellationToken).ConfigureAwait(false);
+        return reader.Match(topic);
+    }
+
+    public ValueTask DisposeAsync() => _reader is { } reader ? reader.DisposeAsync() : default;
+
+    private async ValueTask NoteAsync(Binding[] missing, CancellationToken cancellationToken)
+    {
         if (missing.Length == 0)
         {
             return;
@@ -47,15 +68,6 @@ internal sealed class BindingRegistry(Connections connections, RabbitMqPublisher
             }
         }
     }
-
-    /// <summary>The queues that were bound to the topic when this was called.</summary>
-    public async ValueTask<List<string>> ResolveAsync(string topic, CancellationToken cancellationToken)
-    {
-        var reader = await ReadToEndAsync(cancellationToken).ConfigureAwait(false);
-        return reader.Match(topic);
-    }
-
-    public ValueTask DisposeAsync() => _reader is { } reader ? reader.DisposeAsync() : default;
 
     /// <summary>Those who come while a mark is on its way share the next one, since that one may be before what they have to see.</summary>
     private async ValueTask<Reader> ReadToEndAsync(CancellationToken cancellationToken)
@@ -128,9 +140,16 @@ internal sealed class BindingRegistry(Connections connections, RabbitMqPublisher
         var channel = await connection.CreateChannelAsync(cancellationToken: CancellationToken.None).ConfigureAwait(false);
         var reader = new Reader(channel);
         _reader = reader;
-        await channel.QueueDeclareAsync(
-            Stream, durable: true, exclusive: false, autoDelete: false, new Dictionary<string, object?> { ["x-queue-type"] = "stream" },
-            cancellationToken: CancellationToken.None).ConfigureAwait(false);
+        var declaring = create
+            ? channel.QueueDeclareAsync(
+                Stream, durable: true, exclusive: false, autoDelete: false,
+                new Dictionary<string, object?>
+                {
+                    ["x-queue-type"] = "stream", ["x-max-length-bytes"] = KeptBytes, ["x-stream-max-segment-size-bytes"] = SegmentBytes,
+                },
+                cancellationToken: CancellationToken.None)
+            : channel.QueueDeclarePassiveAsync(Stream, CancellationToken.None);
+        await declaring.ConfigureAwait(false);
         await channel.BasicQosAsync(0, Reader.Credit, global: false, CancellationToken.None).ConfigureAwait(false);
         await channel.BasicConsumeAsync(
             Stream, autoAck: false, "", noLocal: false, exclusive: false, new Dictionary<string, object?> { ["x-stream-offset"] = "first" }, reader,
@@ -146,13 +165,23 @@ internal sealed class BindingRegistry(Connections connections, RabbitMqPublisher
     {
         public const ushort Credit = 1000;
 
-        private readonly ConcurrentDictionary<Binding, bool> _known = new();
+        /// <summary>Where each was noted last.</summary>
+        private readonly ConcurrentDictionary<Binding, long> _known = new();
+
         private readonly ConcurrentDictionary<string, TaskCompletionSource> _expected = new(StringComparer.Ordinal);
+        private long _end;
         private int _unacked;
 
         public bool IsOpen => Channel.IsOpen;
 
         public bool Knows(Binding binding) => _known.ContainsKey(binding);
+
+        /// <summary>Those that have to be noted again before the stream forgets them.</summary>
+        public Binding[] Old()
+        {
+            var end = Volatile.Read(ref _end);
+            return [.. _known.Where(one => end - one.Value > Reach).Select(static one => one.Key)];
+        }
 
         public Task Expect(string mark)
         {
@@ -180,6 +209,8 @@ internal sealed class BindingRegistry(Connections connections, RabbitMqPublisher
             ReadOnlyMemory<byte> body, CancellationToken cancellationToken = default)
         {
             var line = Encoding.UTF8.GetString(body.Span);
+            var offset = properties.Headers is { } headers && headers.TryGetValue("x-stream-offset", out var value) && value is long at ? at : _end;
+            Volatile.Write(ref _end, offset);
             if (line.StartsWith(Mark))
             {
                 if (_expected.TryRemove(line, out var seen))
@@ -189,7 +220,7 @@ internal sealed class BindingRegistry(Connections connections, RabbitMqPublisher
             }
             else if (line.IndexOf(' ', StringComparison.Ordinal) is > 0 and var space && Names.WhyIllegalQueue(line[(space + 1)..]) is null)
             {
-                _known.TryAdd(new(line[..space], line[(space + 1)..]), true);
+                _known[new(line[..space], line[(space + 1)..])] = offset;
             }
 
             if (++_unacked >= Credit / 4)

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using System.Threading.Channels;
 using RabbitMQ.Client;
@@ -7,6 +8,11 @@ namespace Postrider.Transports.RabbitMq;
 /// <summary>One channel of a receiver: subscribes, keeps what the broker pushes until it is asked for, and knows when it is over.</summary>
 internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposable
 {
+    private static readonly TimeSpan LongestFlush = TimeSpan.FromSeconds(2);
+
+    /// <summary>So many commands of a channel to one queue the broker lets run before it holds further ones back (32, less a margin).</summary>
+    private const int QuickSettlements = 24;
+
     private readonly string _queue;
     private readonly string _doing;
     private readonly Connections _connections;
@@ -14,6 +20,8 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
     private readonly SemaphoreSlim _change = new(1, 1);
     private TaskCompletionSource? _cancelled;
     private string? _tag;
+    private readonly long[] _settled = new long[QuickSettlements];
+    private int _settlements;
     private volatile bool _subscribed;
     private volatile bool _ended;
     private volatile TransportException? _failure;
@@ -33,6 +41,9 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
     public TransportException? Failure => _failure;
 
     public bool IsSubscribed => _subscribed;
+
+    /// <summary>To be called before each ack and nack.</summary>
+    public void NoteSettlement() => _settled[(uint)Interlocked.Increment(ref _settlements) % QuickSettlements] = Stopwatch.GetTimestamp();
 
     /// <exception cref="TransportException">The queue does not exist, or the broker is away.</exception>
     public static async Task<ConsumerChannel> OpenAsync(Connections connections, string queue, int prefetch)
@@ -152,8 +163,9 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
             };
         }
 
-        _pushed.Writer.TryWrite(delivery);
-        return Task.CompletedTask;
+        return _pushed.Writer.TryWrite(delivery) || _failure is not null
+            ? Task.CompletedTask
+            : Channel.BasicNackAsync(deliveryTag, multiple: false, requeue: true, CancellationToken.None).AsTask();
     }
 
     public override Task HandleBasicCancelOkAsync(string consumerTag, CancellationToken cancellationToken = default)
@@ -171,6 +183,11 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
 
     public async ValueTask DisposeAsync()
     {
+        if (HasUnsettled() && _failure is null)
+        {
+            await FlushAsync().ConfigureAwait(false);
+        }
+
         Fail(new($"The receiver of '{_queue}' has been disposed of.", TransportError.Unavailable));
         try
         {
@@ -180,6 +197,35 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
         catch (Exception)
         {
             // It is gone either way.
+        }
+    }
+
+    /// <summary>Whether so many settlements came so quickly one after the other, and just now, that the broker may not be through with them.</summary>
+    private bool HasUnsettled()
+    {
+        var first = _settled[(uint)(Volatile.Read(ref _settlements) + 1) % QuickSettlements];
+        return first != 0 && Stopwatch.GetElapsedTime(first) < LongestFlush;
+    }
+
+    /// <summary>
+    /// A broker under load keeps acks of a quorum queue in the channel's process for some milliseconds, and forgets them when the channel is
+    /// closed meanwhile: the messages come again. Beginning and ending to consume go through the queue's log, and all acks before them. At
+    /// most one message is pushed for it, and handed back.
+    /// </summary>
+    private async ValueTask FlushAsync()
+    {
+        try
+        {
+            await UnsubscribeAsync(forGood: true).WaitAsync(LongestFlush, TimeProvider.System).ConfigureAwait(false);
+            await Channel.BasicQosAsync(0, 1, global: false).WaitAsync(LongestFlush, TimeProvider.System).ConfigureAwait(false);
+            var tag = await Channel.BasicConsumeAsync(
+                _queue, autoAck: false, "", noLocal: false, exclusive: false, new Dictionary<string, object?> { ["x-priority"] = -1000 }, this)
+                .WaitAsync(LongestFlush, TimeProvider.System).ConfigureAwait(false);
+            await Channel.BasicCancelAsync(tag).WaitAsync(LongestFlush, TimeProvider.System).ConfigureAwait(false);
+        }
+        catch (Exception)
+        {
+            // Then some messages may come again.
         }
     }
 

@@ -114,7 +114,7 @@ internal sealed class RabbitMqPublisher : IAsyncDisposable
                     if (await WhyNotAsync().ConfigureAwait(false) is { } error)
                     {
                         // Whoever waits already has waited for the same; the next one begins anew.
-                        for (var waiting = reader.Count; ; waiting--)
+                        for (var waiting = Window; ; waiting--)
                         {
                             Fail(call, i, error);
                             i = 0;

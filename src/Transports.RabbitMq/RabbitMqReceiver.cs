@@ -33,7 +33,14 @@ internal sealed class RabbitMqReceiver : IReceiver
                 var channel = _channel ?? await OpenAsync(cancellationToken).ConfigureAwait(false);
                 if (channel.TryTake(out var first))
                 {
-                    return Take(channel, first, max);
+                    var taken = Take(channel, first, max);
+                    if (taken.Exists(static delivery => delivery.IsSuspect))
+                    {
+                        // If one of these ends the process, whatever the broker has pushed beyond them would be counted with it.
+                        await HandBackAsync(channel, forGood: false).ConfigureAwait(false);
+                    }
+
+                    return taken;
                 }
 
                 if (_stopped)
@@ -165,7 +172,7 @@ internal sealed class RabbitMqReceiver : IReceiver
                 batch[i] = Settlement.Release(left[i]);
             }
 
-            await _settler.SettleAsync(batch, new SettleResult[batch.Length], CancellationToken.None).ConfigureAwait(false);
+            await _settler.HandBackAsync(batch).ConfigureAwait(false);
         }
     }
 

@@ -40,6 +40,20 @@ internal sealed class RabbitMqSettler(DelayedPublisher publisher, string queue)
         }
     }
 
+    /// <summary>Releases what nobody was given. Where no copy can be published a nack must do: nobody else would ever settle it.</summary>
+    public async ValueTask HandBackAsync(Settlement[] batch)
+    {
+        var results = new SettleResult[batch.Length];
+        await SettleAsync(batch, results, CancellationToken.None).ConfigureAwait(false);
+        for (var i = 0; i < batch.Length; i++)
+        {
+            if (results[i].Status == SettleStatus.Failed)
+            {
+                await TellAsync((RabbitMqDelivery)batch[i].Delivery, ack: false, CancellationToken.None).ConfigureAwait(false);
+            }
+        }
+    }
+
     /// <summary>A nack keeps the message's place, and RabbitMQ 3 counts it like a crash; so it is for those that are not suspect.</summary>
     private static bool NeedsCopy(in Settlement settlement) =>
         settlement.Kind is SettlementKind.Retry or SettlementKind.DeadLetter
@@ -49,6 +63,7 @@ internal sealed class RabbitMqSettler(DelayedPublisher publisher, string queue)
     {
         try
         {
+            delivery.Channel.NoteSettlement();
             if (ack)
             {
                 await delivery.Channel.Channel.BasicAckAsync(delivery.Tag, multiple: false, cancellationToken).ConfigureAwait(false);

@@ -32,7 +32,7 @@ public sealed class RabbitMqTransport : ITransport
         _options = options;
         _connections = new(options, log);
         _publisher = new(_connections, options);
-        _registry = new(_connections, _publisher, options.CommandTimeout);
+        _registry = new(_connections, _publisher, options.CommandTimeout, options.CreateTopology);
         _ladder = new(_connections, options.CreateTopology);
         _delayed = new(_publisher, _ladder, _registry, _connections);
         _topology = new(_connections, _registry, options.CreateTopology);

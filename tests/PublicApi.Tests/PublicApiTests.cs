@@ -12,6 +12,7 @@ public sealed class PublicApiTests
     [Theory]
     [InlineData("Postrider.Core")]
     [InlineData("Postrider.Testing")]
+    [InlineData("Postrider.Transports.Nats")]
     [InlineData("Postrider.Transports.Pgmq")]
     public async Task The_public_surface_is_the_approved_one(string assembly)
     {

@@ -8,7 +8,7 @@ public sealed class NatsTlsTests : TlsTests
 {
     protected override string Kind => "nats";
 
-    protected override string? PlainServer => Environment.GetEnvironmentVariable("POSTRIDER_TEST_NATS");
+    protected override string? PlainServer => Server.IsThere ? Server.ConnectionString : null;
 
     protected override string Sample => "nats://127.0.0.1";
 

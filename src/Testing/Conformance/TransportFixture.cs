@@ -38,6 +38,12 @@ public abstract class TransportFixture : IAsyncLifetime
     /// </summary>
     public virtual bool LeasesExpire => true;
 
+    /// <summary>
+    /// Whether the broker still knows after a kill how often it had handed out what was in hand. Where it does not, messages come back all the same,
+    /// but with fewer redeliveries than they had.
+    /// </summary>
+    public virtual bool CountsSurviveKills => true;
+
     /// <summary>Whether a dead-letter queue can be taken away (<see cref="BreakDeadLetterQueueAsync"/>).</summary>
     public virtual bool CanBreakDeadLetterQueue => false;
 

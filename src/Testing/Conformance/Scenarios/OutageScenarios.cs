@@ -157,7 +157,8 @@ public abstract class OutageScenarios(TransportFixture fixture) : Scenarios(fixt
         }
 
         AssertSame(sent, again);
-        Assert.All(again, static one => Assert.Equal((1, 1), (one.Envelope.Attempt, one.Redeliveries)));
+        Assert.All(again, one => Assert.Equal(1, one.Envelope.Attempt));
+        Assert.All(again, one => Assert.InRange(one.Redeliveries, Fixture.CountsSurviveKills ? 1 : 0, 1));
     }
 
     private protected async Task<(IBrokerUnderTest Broker, ITransport Transport, string Queue)> StartBrokerAsync()

@@ -67,6 +67,7 @@ public abstract class OutageUnderLoadScenarios(TransportFixture fixture) : Scena
         for (var i = 0; i < Each; i++)
         {
             var message = Message();
+            // One that went unanswered may be stored: then the next try is a duplicate, where duplicates are found.
             while ((await PublishAsync(run.Transport, To(run.Queue, message)))[0].Status is not (PublishStatus.Stored or PublishStatus.Duplicate))
             {
                 await PauseAsync();

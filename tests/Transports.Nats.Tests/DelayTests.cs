@@ -1,0 +1,93 @@
+using System.Diagnostics;
+using Postrider.Brokers;
+using Postrider.Core.Transport;
+
+namespace Postrider.Transports.Nats.Tests;
+
+/// <summary>Delays: many, over a kill of the server, and over the end of a process.</summary>
+[Collection("Scenarios that kill a broker")]
+public sealed class DelayTests
+{
+    [Fact]
+    public async Task Five_thousand_that_wait_hold_up_none_that_are_ready()
+    {
+        Server.Require();
+        await using var transport = Server.Transport();
+        var queue = Server.NewQueue();
+        await transport.DeclareAsync(queue);
+        await transport.PublishAsync([.. Enumerable.Range(0, 5000).Select(i => new OutgoingMessage(Destination.Queue(queue), Server.Message($"{i}"), TimeSpan.FromHours(1)))]);
+        await using var receiver = await transport.OpenAsync(queue, prefetch: 10);
+        // Until the pump has taken up and given back all of them.
+        while ((await Server.AskAsync($"CONSUMER.INFO.postrider_q_{queue}.parked")).GetProperty("num_pending").GetInt32() > 0)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, TestContext.Current.CancellationToken);
+        }
+
+        var start = Stopwatch.GetTimestamp();
+        await transport.SendAsync(queue, [.. Enumerable.Range(0, 100).Select(i => Server.Message($"ready {i}"))]);
+        Assert.All(await receiver.DrainAsync(100), one => Assert.StartsWith("ready", one.Text(), StringComparison.Ordinal));
+        Assert.InRange(Stopwatch.GetElapsedTime(start), TimeSpan.Zero, TimeSpan.FromSeconds(5));
+        await receiver.NothingAsync();
+    }
+
+    [Fact]
+    public async Task Over_a_kill_delays_are_never_early_and_none_is_lost()
+    {
+        Assert.SkipUnless(PrivateBroker.IsAvailable, PrivateBroker.WhyNone);
+        await using var server = await PrivateBroker.StartNewAsync("nats", Conformance.NatsFixture.Connect, Server.Deadline);
+        await using var transport = Conformance.NatsFixture.Connect(server.ConnectionString);
+        var queue = Server.NewQueue();
+        await transport.DeclareAsync(queue);
+        var receiver = await transport.OpenAsync(queue);
+        var (due, start) = (new Dictionary<string, TimeSpan>(), Stopwatch.GetTimestamp());
+        var batch = Enumerable.Range(0, 200).Select(i => new OutgoingMessage(Destination.Queue(queue), Server.Message($"{i}"), TimeSpan.FromMilliseconds(1000 + (i * 20)))).ToArray();
+        foreach (var message in batch)
+        {
+            due[message.Envelope.Id] = message.Delay;
+        }
+
+        Assert.All(await transport.PublishAsync(batch), result => Assert.Equal(PublishStatus.Stored, result.Status));
+        // In the middle of them some are waiting, some due, some moved.
+        await Task.Delay(TimeSpan.FromMilliseconds(2500), TimeProvider.System, TestContext.Current.CancellationToken);
+        await server.KillAsync(Server.Deadline);
+        await server.StartAsync(Server.Deadline);
+
+        var arrived = new HashSet<string>();
+        while (arrived.Count < batch.Length)
+        {
+            try
+            {
+                foreach (var one in await receiver.ReceiveAsync(50, Server.Deadline))
+                {
+                    var after = Stopwatch.GetElapsedTime(start);
+                    Assert.True(after >= due[one.Envelope.Id], $"{one.Text()} came after {after}, and was due after {due[one.Envelope.Id]}.");
+                    Assert.Equal(SettleStatus.Settled, Assert.Single(await receiver.SettleAsync(Settlement.Ack(one))).Status);
+                    arrived.Add(one.Envelope.Id);
+                }
+            }
+            catch (TransportException e) when (e.IsTransient)
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(50), TimeProvider.System, TestContext.Current.CancellationToken);
+            }
+        }
+
+        await receiver.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task What_a_process_had_in_hand_when_it_ended_is_moved_by_another()
+    {
+        Server.Require();
+        await using var transport = Server.Transport();
+        var queue = Server.NewQueue();
+        await transport.DeclareAsync(queue);
+        await transport.PublishAsync([.. Enumerable.Range(0, 100).Select(i => new OutgoingMessage(Destination.Queue(queue), Server.Message($"{i}"), TimeSpan.FromMilliseconds(500)))]);
+        await using (var ending = Server.Transport())
+        {
+            await ending.OpenAsync(queue);
+        }
+
+        await using var receiver = await transport.OpenAsync(queue);
+        Assert.Equal(100, (await receiver.DrainAsync(100)).Select(one => one.Envelope.Id).Distinct().Count());
+    }
+}
