@@ -22,7 +22,7 @@ internal static class Catalog
         new(InMemory, "masstransit", Role.Rival, job => new MassTransitInMemory(job), 0.2),
         new(InMemory, "rebus", Role.Rival, job => new RebusInMemory(job), 0.2),
         new(InMemory, "wolverine", Role.Rival, job => new WolverineLocal(job)),
-        new(Pgmq, "raw", Role.Raw, job => new PgmqRaw(job), 0.15),
+        new(Pgmq, "raw", Role.Raw, job => new PgmqRaw(job), 0.1),
         new(Pgmq, "tuned", Role.Tuned, job => new PgmqTuned(job)),
         new(Pgmq, "postrider", Role.Ours, Postrider.Pgmq),
         new(Pgmq, "rebus", Role.Rival, job => new RebusPostgres(job), 0.02),

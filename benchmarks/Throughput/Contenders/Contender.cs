@@ -10,7 +10,7 @@ public abstract class Contender(Job job) : IAsyncDisposable
     /// <summary>Connects and makes the queues, so that publishes have somewhere to go.</summary>
     public abstract ValueTask PrepareAsync();
 
-    /// <summary>Completes when the broker has it durably.</summary>
+    /// <summary>Completes when the broker has it durably. Where it only awaits the client it is pooled, so that the comparison adds nothing.</summary>
     /// <param name="order">The message.</param>
     /// <param name="queue">The index of the queue that is to get it.</param>
     public abstract ValueTask PublishAsync(Order order, int queue);

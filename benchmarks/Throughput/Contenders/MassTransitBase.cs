@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using MassTransit;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -11,6 +12,7 @@ public abstract class MassTransitBase(Job job) : Hosted(job)
     private const string TraceParent = "traceparent";
     private IBus _bus = null!;
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     public override async ValueTask PublishAsync(Order order, int queue) => await _bus.Publish(order, static context =>
     {
         context.CorrelationId = Guid.Parse(Job.Correlation(context.Message));

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Postrider.Core.InMemory;
@@ -29,6 +30,7 @@ public sealed class Postrider : Hosted
 
     public static Postrider Nats(Job job) => new(job, messaging => messaging.UseNats(job.ConnectionString));
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     public override async ValueTask PublishAsync(Order order, int queue) =>
         await _bus.PublishAsync(order, new PublishOptions { Topic = _topics[queue], CorrelationId = Job.Correlation(order) });
 

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Postrider.Throughput.Work;
@@ -18,6 +19,7 @@ public abstract class RebusBase(Job job) : Hosted(job)
     private const string TraceParent = "traceparent";
     private IBus _bus = null!;
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     public override async ValueTask PublishAsync(Order order, int queue) => await _bus.Advanced.Routing.Send(
         Job.Queues[queue], order,
         new Dictionary<string, string> { [Headers.CorrelationId] = Job.Correlation(order), [TraceParent] = Job.TraceParent });

@@ -30,7 +30,7 @@ internal sealed record Plan(
             set switch
             {
                 "smoke" => new(0.005, 2_000),
-                "gate" => new(0.7, 100_000),
+                "gate" => new(0.5, 100_000),
                 _ => new(2, 1_000_000),
             },
             rounds ?? (set == "smoke" ? 1 : 5),

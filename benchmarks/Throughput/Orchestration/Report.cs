@@ -1,3 +1,4 @@
+using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Text;
 using Postrider.Benchmarks;
@@ -17,7 +18,7 @@ internal static class Report
     {
         var text = new StringBuilder();
         var broker = section.Version.Length == 0 ? "" : $"{section.Broker.Kind} {section.Version}, ";
-        text.Append($"{plan.Rounds} rounds, {TimeProvider.System.GetUtcNow():yyyy-MM-dd}, commit {await Repository.CommitAsync()}. ");
+        text.Append($"{plan.Rounds} {(plan.Rounds == 1 ? "round" : "rounds")}, {TimeProvider.System.GetUtcNow():yyyy-MM-dd}, commit {await Repository.CommitAsync()}. ");
         text.Append($"{broker}{Clients()}. {Machine()}.\n");
         foreach (var table in Tables.Of(section, plan))
         {
@@ -49,5 +50,9 @@ internal static class Report
     private static string Clients() => string.Join(", ", new[]
     {
         typeof(Npgsql.NpgsqlConnection), typeof(RabbitMQ.Client.IConnection), typeof(NATS.Client.Core.NatsConnection), typeof(MassTransit.IBus), typeof(Rebus.Bus.IBus), typeof(Wolverine.IMessageBus),
-    }.Select(static type => type.Assembly.GetName()).Select(static name => $"{name.Name} {name.Version!.ToString(3)}"));
+    }.Select(static type => $"{type.Assembly.GetName().Name} {Version(type.Assembly)}"));
+
+    /// <summary>The package's; that of the assembly is often an older one.</summary>
+    private static string Version(Assembly assembly) =>
+        assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "";
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using NATS.Client.Core;
 using NATS.Client.JetStream;
@@ -45,6 +46,7 @@ public class NatsRaw : Contender
         }
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     public override async ValueTask PublishAsync(Order order, int queue)
     {
         var ack = await JetStream.PublishAsync(Job.Queues[queue], HandWork.Serialize(order), headers: Headers(order));

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using NATS.Client.Core;
 using Postrider.Throughput.Work;
 
@@ -22,6 +23,7 @@ public sealed class NatsTuned(Job job) : NatsRaw(job)
         _reading = Task.Run(() => ReadAsync(acks));
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     public override async ValueTask PublishAsync(Order order, int queue)
     {
         var confirmation = Confirmation.For(order, queue);

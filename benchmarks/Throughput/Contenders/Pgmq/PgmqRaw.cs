@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Threading.Channels;
 using Npgsql;
@@ -43,6 +44,7 @@ public class PgmqRaw : Contender
         await transport.DeclareAsync(new Topology(Job.Queues, []), CancellationToken.None);
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     public override async ValueTask PublishAsync(Order order, int queue)
     {
         await using var command = Source.CreateCommand("select pgmq.send($1, $2, $3)");
