@@ -20,7 +20,7 @@ internal static class NatsErrors
     public const int DeleteFailed = 10057;
     private const int JetStreamNotEnabled = 10076;
     private const int JetStreamNotEnabledForAccount = 10039;
-    private const int SubjectOverlap = 10065;
+    public const int SubjectOverlap = 10065;
     private const int StoreFailed = 10077;
 
     /// <param name="error">What was thrown.</param>

@@ -141,8 +141,9 @@ internal sealed partial class NatsReceiver
         PullInbox? inbox = null;
         var session = default(ReceiverSession);
         await link.SubscribeAsync(connection => inbox = new PullInbox(connection, _inbox, this, Queue, _log), cancellationToken).ConfigureAwait(false);
+        NatsSubBase? notice = null;
         await link.SubscribeAsync(
-            connection => new Notice(connection, _subjects.OfBindings(Queue), () =>
+            connection => notice = new Notice(connection, _subjects.OfBindings(Queue), () =>
             {
                 if (Volatile.Read(ref session) is { } mine)
                 {
@@ -151,7 +152,7 @@ internal sealed partial class NatsReceiver
                 }
             }), cancellationToken).ConfigureAwait(false);
         session = new(
-            link, inbox!, new(_stream, Subjects.Ready, _inbox + ".q", readyWait),
+            link, inbox!, notice!, new(_stream, Subjects.Ready, _inbox + ".q", readyWait),
             topicsWait is { } wait ? new(_subjects.TopicsStream, Subjects.ConsumerOf(Queue), _inbox + ".t", wait) : null);
         _keeper.Begin(session.ShortestAckWait);
         return _session = session;

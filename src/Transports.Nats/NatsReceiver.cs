@@ -161,7 +161,7 @@ internal sealed partial class NatsReceiver : IReceiver, ILeaseRenewal, IPullSink
             // Messages on their way would wait out their lease with nobody: they are given back instead.
             await PullsEndAsync().ConfigureAwait(false);
             await ReleaseBufferAsync().ConfigureAwait(false);
-            await session.Link.UnsubscribeAsync(session.Inbox).ConfigureAwait(false);
+            await session.CloseAsync().ConfigureAwait(false);
         }
 
         await _keeper.DisposeAsync().ConfigureAwait(false);

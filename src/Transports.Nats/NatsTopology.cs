@@ -17,6 +17,8 @@ internal sealed class NatsTopology(JetStreamApi api, Subjects subjects, Registry
 
     private static readonly Version SeveralFilters = new(2, 10);
     private const string Doing = "declare";
+    private const int MostTries = 10;
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);
 
     private string Where => api.Links.Where;
 
@@ -62,13 +64,14 @@ internal sealed class NatsTopology(JetStreamApi api, Subjects subjects, Registry
         for (var tries = 0; ; tries++)
         {
             var answer = await api.StreamInfoAsync(stream, Doing, cancellationToken).ConfigureAwait(false);
-            if (answer.ErrorCode == NatsErrors.StreamNotFound && tries < 3)
+            if (answer.ErrorCode == NatsErrors.StreamNotFound)
             {
                 ThrowUnlessCreating($"the stream '{stream}'");
                 answer = await api.CreateStreamAsync(stream, Json.Stream(Options, stream, retention, wanted, lastOnly), Doing, cancellationToken).ConfigureAwait(false);
-                if (answer.ErrorCode == NatsErrors.StreamNameInUse)
+                if (answer.ErrorCode is NatsErrors.StreamNameInUse or NatsErrors.SubjectOverlap && tries < MostTries)
                 {
-                    // Another was quicker, with other options.
+                    // Another was quicker, or is at it: what overlaps may be this very stream.
+                    await Task.Delay(Pause, TimeProvider.System, cancellationToken).ConfigureAwait(false);
                     continue;
                 }
 
@@ -94,12 +97,13 @@ internal sealed class NatsTopology(JetStreamApi api, Subjects subjects, Registry
         for (var tries = 0; ; tries++)
         {
             var answer = await api.ConsumerInfoAsync(stream, name, Doing, cancellationToken).ConfigureAwait(false);
-            if (answer.ErrorCode == NatsErrors.ConsumerNotFound && tries < 3)
+            if (answer.ErrorCode == NatsErrors.ConsumerNotFound)
             {
                 ThrowUnlessCreating($"the consumer '{name}' of the stream '{stream}'");
                 answer = await api.PutConsumerAsync(stream, name, Json.Consumer(stream, name, "all", filters, ackWait), Doing, cancellationToken).ConfigureAwait(false);
-                if (answer.ErrorCode is NatsErrors.ConsumerNameInUse or NatsErrors.ConsumerExists)
+                if (answer.ErrorCode is NatsErrors.ConsumerNameInUse or NatsErrors.ConsumerExists && tries < MostTries)
                 {
+                    await Task.Delay(Pause, TimeProvider.System, cancellationToken).ConfigureAwait(false);
                     continue;
                 }
             }

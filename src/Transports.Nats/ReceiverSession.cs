@@ -1,13 +1,12 @@
 using System.Diagnostics;
+using NATS.Client.Core;
 
 namespace Postrider.Transports.Nats;
 
 /// <summary>A receiver on one connection: its consumers, checked, and the subscription for what is pulled from them.</summary>
-internal sealed class ReceiverSession(Link link, PullInbox inbox, PullSource ready, PullSource? topics)
+internal sealed class ReceiverSession(Link link, PullInbox inbox, NatsSubBase notice, PullSource ready, PullSource? topics)
 {
     public Link Link { get; } = link;
-
-    public PullInbox Inbox { get; } = inbox;
 
     /// <summary>The queue's own stream.</summary>
     public PullSource Ready { get; } = ready;
@@ -26,6 +25,12 @@ internal sealed class ReceiverSession(Link link, PullInbox inbox, PullSource rea
     public int Outstanding => Ready.Outstanding + (Topics?.Outstanding ?? 0);
 
     public TimeSpan ShortestAckWait => Topics is null || Ready.AckWait < Topics.AckWait ? Ready.AckWait : Topics.AckWait;
+
+    public async ValueTask CloseAsync()
+    {
+        await Link.UnsubscribeAsync(notice).ConfigureAwait(false);
+        await Link.UnsubscribeAsync(inbox).ConfigureAwait(false);
+    }
 
     public void ClearLost()
     {

@@ -174,11 +174,20 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
         return Task.CompletedTask;
     }
 
-    /// <summary>The broker ends the subscription when the queue is deleted.</summary>
-    public override Task HandleBasicCancelAsync(string consumerTag, CancellationToken cancellationToken = default)
+    /// <summary>The broker ends the subscription when the queue is deleted, and RabbitMQ 4 also when a delivery was not settled in time.</summary>
+    public override async Task HandleBasicCancelAsync(string consumerTag, CancellationToken cancellationToken = default)
     {
-        Fail(new($"The queue '{_queue}' on RabbitMQ at {_connections.Where} has been deleted.", TransportError.QueueNotFound));
-        return Task.CompletedTask;
+        try
+        {
+            Fail(await NewQueues.ExistAsync(_connections, [_queue], CancellationToken.None).ConfigureAwait(false)
+                ? new($"RabbitMQ at {_connections.Where} has ended the subscription to '{_queue}' and taken its deliveries back, most likely since one was not settled "
+                    + "within the server's consumer_timeout. Handle messages quicker, or raise consumer_timeout and RabbitMqOptions.ConsumerTimeout.", TransportError.Timeout)
+                : new($"The queue '{_queue}' on RabbitMQ at {_connections.Where} has been deleted.", TransportError.QueueNotFound));
+        }
+        catch (Exception e)
+        {
+            Fail(_connections.Failed(e, _doing));
+        }
     }
 
     public async ValueTask DisposeAsync()

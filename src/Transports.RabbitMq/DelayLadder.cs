@@ -73,6 +73,8 @@ internal sealed class DelayLadder(Connections connections, bool create) : IDispo
         {
             await MakeExchangesAsync(connection, cancellationToken).ConfigureAwait(false);
             var missing = rungs & ~ladder.On(connection);
+            string[] names = [.. Enumerable.Range(0, DelayTime.Levels).Where(level => (missing >> level & 1) != 0).Select(level => Rung(queue, level))];
+            var areNew = !await NewQueues.ExistAsync(connections, names, cancellationToken).ConfigureAwait(false);
             await connections.WithChannelAsync(
                 $"make the delays of '{queue}'",
                 async channel =>
@@ -91,6 +93,10 @@ internal sealed class DelayLadder(Connections connections, bool create) : IDispo
                     return true;
                 },
                 cancellationToken).ConfigureAwait(false);
+            if (areNew)
+            {
+                await NewQueues.SecureAsync(connections, cancellationToken).ConfigureAwait(false);
+            }
         }
 
         ladder.Add(connection, rungs);

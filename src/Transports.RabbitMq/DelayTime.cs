@@ -19,8 +19,8 @@ internal static class DelayTime
     /// <summary>Significant bits that are kept: a message passes at most so many rungs, and is at most a 64th of its delay late for it.</summary>
     private const int Significant = 7;
 
-    /// <summary>The longest delay, about 436 days.</summary>
-    public static TimeSpan Longest => TimeSpan.FromTicks(((1L << Binary) * 9 - 1) * UnitTicks);
+    /// <summary>The longest delay, about 388 days.</summary>
+    public static TimeSpan Longest => TimeSpan.FromTicks((8L << Binary) * UnitTicks);
 
     /// <summary>The rungs to pass, rounded up: never early.</summary>
     /// <param name="delay">More than zero and at most <see cref="Longest"/>.</param>
@@ -31,7 +31,7 @@ internal static class DelayTime
         if (length > Significant)
         {
             var unit = 1UL << (length - Significant);
-            units = Math.Min((units + unit - 1) & ~(unit - 1), (9UL << Binary) - 1);
+            units = (units + unit - 1) & ~(unit - 1);
         }
 
         var longest = (int)(units >> Binary);

@@ -16,8 +16,15 @@ internal sealed class RabbitMqTopology(Connections connections, BindingRegistry 
 
     public async ValueTask DeclareAsync(Topology topology, CancellationToken cancellationToken)
     {
+        string[] names = [.. topology.Queues, .. topology.Queues.Select(Names.DeadLetterQueue)];
+        var areNew = create && !await NewQueues.ExistAsync(connections, names, cancellationToken).ConfigureAwait(false);
         await connections.WithChannelAsync(
             "declare queues", channel => create ? DeclareAsync(channel, topology) : LookAsync(channel, topology), cancellationToken).ConfigureAwait(false);
+        if (areNew)
+        {
+            await NewQueues.SecureAsync(connections, cancellationToken).ConfigureAwait(false);
+        }
+
         if (create && topology.Bindings.Count > 0)
         {
             await registry.AddAsync(topology.Bindings, cancellationToken).ConfigureAwait(false);

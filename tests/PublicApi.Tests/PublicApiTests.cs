@@ -14,6 +14,7 @@ public sealed class PublicApiTests
     [InlineData("Postrider.Testing")]
     [InlineData("Postrider.Transports.Nats")]
     [InlineData("Postrider.Transports.Pgmq")]
+    [InlineData("Postrider.Transports.RabbitMq")]
     public async Task The_public_surface_is_the_approved_one(string assembly)
     {
         var actual = Assembly.Load(assembly).GeneratePublicApi(new ApiGeneratorOptions

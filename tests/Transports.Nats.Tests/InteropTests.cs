@@ -16,8 +16,14 @@ public sealed class InteropTests
         await transport.DeclareAsync(queue);
         await transport.SendAsync(queue, new Envelope
         {
-            Id = "7 ä", Type = "order", Source = "shop", ContentType = "application/json", Key = "k", Body = "{ }"u8.ToArray(),
-            TraceParent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", Headers = new Dictionary<string, string> { ["tenant"] = "a b" },
+            Id = "7 ä",
+            Type = "order",
+            Source = "shop",
+            ContentType = "application/json",
+            Key = "k",
+            Body = "{ }"u8.ToArray(),
+            TraceParent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            Headers = new Dictionary<string, string> { ["tenant"] = "a b" },
         });
 
         var message = (await Server.AskAsync($"STREAM.MSG.GET.postrider_q_{queue}", """{"seq":1}""")).GetProperty("message");

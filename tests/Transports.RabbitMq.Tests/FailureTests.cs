@@ -28,7 +28,7 @@ public sealed class FailureTests
 
     [Theory]
     [InlineData("amqp://us%40er:pa%3Ass%2F@[::1]:6000/my%2Fhost", "us@er", "pa:ss/", "::1", 6000, "my/host", false)]
-    [InlineData("amqps://u:p@h", "u", "p", "h", 5671, "/", true)]
+    [InlineData("amqps://u:pass-1@h", "u", "pass-1", "h", 5671, "/", true)]
     [InlineData("amqp://h/", null, null, "h", 5672, "/", false)]
     public void The_form_is_read_and_shown_without_the_password(string text, string? user, string? password, string host, int port, string vhost, bool tls)
     {

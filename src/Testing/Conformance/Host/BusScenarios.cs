@@ -82,7 +82,8 @@ public abstract class BusScenarios(TransportFixture fixture) : HostScenarios(fix
         await Assert.ThrowsAsync<TimeoutException>(() => publishing.WaitAsync(Fixture.Quiet, Time));
         await broker.StartAsync(Deadline);
 
-        Assert.Equal(PublishStatus.Stored, (await publishing.WaitAsync(Fixture.Patience, Time)).Status);
+        // A first try that went unanswered may have been stored; then a broker that finds duplicates calls the next one that.
+        Assert.True((await publishing.WaitAsync(Fixture.Patience, Time)).Status is PublishStatus.Stored or PublishStatus.Duplicate);
         await handled.ReachAsync(2);
         Assert.Contains(2, handled.Seen);
     }
