@@ -12,6 +12,9 @@ internal sealed class Kill() : Scenario("kill", "Duplicates after a kill of the 
     /// <summary>Longer than the leases that the killed process held.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(100);
 
+    /// <summary>How much of the backlog the killed process had handled: all of it would show nothing.</summary>
+    public const string Before = "handled before, %";
+
     public override bool Fits(Entry entry) => entry.Broker.HoldsBacklog && entry.Role is not Role.Rival;
 
     public override async Task<Figures> RunAsync(Ring ring)
@@ -19,12 +22,13 @@ internal sealed class Kill() : Scenario("kill", "Duplicates after a kill of the 
         await using var bench = await ring.OpenAsync(new(), Patience);
         var count = ring.ToConsume;
         await bench.PublishAsync(count);
+        var before = 0;
         using (var victim = Child.Start(ring.Connection, "victim", "--contender", ring.Entry.Id, "--queue", bench.Queues[0]))
         {
-            for (var told = 0; await victim.StandardOutput.ReadLineAsync() is { } line; told++)
+            for (; await victim.StandardOutput.ReadLineAsync() is { } line; before++)
             {
                 bench.Ledger.Handled(int.Parse(line, CultureInfo.InvariantCulture), complete: true);
-                if (told == count / 2)
+                if (before == count / 2)
                 {
                     victim.Kill();
                 }
@@ -33,7 +37,7 @@ internal sealed class Kill() : Scenario("kill", "Duplicates after a kill of the 
 
         await bench.Contender.ConsumeAsync();
         await bench.AllHandledAsync();
-        return bench.Account([]);
+        return bench.Account(new() { [Before] = 100.0 * before / count });
     }
 
     /// <summary>The process that is to be killed: consumes, and says the number of each message that comes to its handler.</summary>
