@@ -1,0 +1,51 @@
+using BenchmarkDotNet.Attributes;
+using Postrider.Core.Publishing;
+using Postrider.Core.Transport;
+
+namespace Postrider.Micro;
+
+/// <summary>What the publish path is made of, part by part.</summary>
+public class PublishParts
+{
+    private const string Correlation = "0193a1b2-0000-7000-8000-000000000002";
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(30);
+    private readonly PublishOperation.Pool _operations = new(1 << 20, TimeProvider.System);
+    private readonly MessagingOptions _options = new();
+    private readonly byte[] _body = Order.Bytes();
+    private readonly CancellationTokenSource _timeout = new();
+
+    /// <summary>A message id: random bytes from the system, the clock, a string.</summary>
+    [Benchmark]
+    public string Id() => Guid.CreateVersion7(TimeProvider.System.GetUtcNow()).ToString();
+
+    /// <summary>The same without asking the system for random bytes.</summary>
+    [Benchmark]
+    public string IdText() => Guid.Empty.ToString();
+
+    [Benchmark]
+    public DateTimeOffset Clock() => TimeProvider.System.GetUtcNow();
+
+    /// <summary>An operation from the pool and back, with its timeout.</summary>
+    [Benchmark]
+    public void Operation()
+    {
+        var operation = _operations.Take();
+        operation.Begin(Timeout, CancellationToken.None);
+        _operations.Return(operation);
+    }
+
+    /// <summary>The timeout alone.</summary>
+    [Benchmark]
+    public bool TimeoutOnly()
+    {
+        _timeout.CancelAfter(Timeout);
+        return _timeout.TryReset();
+    }
+
+    /// <summary>Name and metadata against the limits.</summary>
+    [Benchmark]
+    public string? Checks() => Names.WhyIllegalTopic("bench.order") ?? EnvelopeLimits.WhyRefused("correlation id", Correlation, _options);
+
+    [Benchmark]
+    public object NewEnvelope() => Order.Envelope(_body);
+}
