@@ -30,7 +30,7 @@ done
 [[ $generation == oldest || $generation == newest ]] || usage
 export POSTRIDER_BROKERS=$generation
 
-BUDGET=1500 # seconds for everything: nothing may hang for good
+BUDGET=2400 # seconds for everything: nothing may hang for good
 passed=0 failed=0 skipped=0
 running=() # the processes that are at work: the starts of brokers, or the test project
 composed=  # whether Docker's brokers run

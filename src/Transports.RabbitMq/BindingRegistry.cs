@@ -145,7 +145,9 @@ internal sealed class BindingRegistry(Connections connections, RabbitMqPublisher
                 Stream, durable: true, exclusive: false, autoDelete: false,
                 new Dictionary<string, object?>
                 {
-                    ["x-queue-type"] = "stream", ["x-max-length-bytes"] = KeptBytes, ["x-stream-max-segment-size-bytes"] = SegmentBytes,
+                    ["x-queue-type"] = "stream",
+                    ["x-max-length-bytes"] = KeptBytes,
+                    ["x-stream-max-segment-size-bytes"] = SegmentBytes,
                 },
                 cancellationToken: CancellationToken.None)
             : channel.QueueDeclarePassiveAsync(Stream, CancellationToken.None);

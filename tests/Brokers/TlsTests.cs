@@ -47,7 +47,9 @@ public abstract class TlsTests
         });
         var good = new TlsOptions
         {
-            CaCertificate = Path.Combine(server.Folder, "ca.pem"), ClientCertificate = client.Certificate, ClientKey = client.Key,
+            CaCertificate = Path.Combine(server.Folder, "ca.pem"),
+            ClientCertificate = client.Certificate,
+            ClientKey = client.Key,
         };
         var here = Secure(server.ConnectionString, Address);
 

@@ -20,7 +20,8 @@ public sealed class BrokerTests
         var expected = Expected.Of(await File.ReadAllBytesAsync(Run.ShippedOrders));
         var environment = new Dictionary<string, string>
         {
-            ["Messaging__Transport"] = transport, [$"Messaging__{section}__ConnectionString"] = server!,
+            ["Messaging__Transport"] = transport,
+            [$"Messaging__{section}__ConnectionString"] = server!,
         };
         await using var broker = Connect(transport, server!);
         await broker.DeclareAsync(new([.. expected.Consumers.Keys], []), Deadline);

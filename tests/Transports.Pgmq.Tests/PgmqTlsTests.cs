@@ -40,7 +40,9 @@ public sealed class PgmqTlsTests : TlsTests
         await using var server = await StartAsync(authority, expired: false, folder => client = authority.Issue(folder, "postrider"));
         var text = new NpgsqlConnectionStringBuilder(server.ConnectionString)
         {
-            SslMode = SslMode.Require, SslCertificate = client.Certificate, SslKey = client.Key,
+            SslMode = SslMode.Require,
+            SslCertificate = client.Certificate,
+            SslKey = client.Key,
         };
 
         await RefusesAsync(text.ConnectionString, null, "not valid");

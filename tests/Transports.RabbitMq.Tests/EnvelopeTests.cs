@@ -27,11 +27,26 @@ public sealed class EnvelopeTests
             Baggage = "k=v",
             Headers = new Dictionary<string, string>
             {
-                ["plain"] = "x", ["traceparent"] = "spoof", ["baggage"] = "spoof", ["cloudEvents_time"] = "spoof", ["cloudEvents:id"] = "spoof",
-                ["x-postrider-attempt"] = "9", ["x-postrider-redeliveries"] = "9", ["x-postrider-user-x"] = "nested", ["x-postrider-id"] = "spoof",
-                ["x-delivery-count"] = "9", ["x-death"] = "mine", ["x-first-death-queue"] = "mine", ["x-acquired-count"] = "9", ["x-stream-offset"] = "9",
-                ["CC"] = "somewhere", ["BCC"] = "else", ["x-opt-anything"] = "mine", ["x-tenant"] = "a",
-                ["emoji \U0001F600"] = "line\nbreak \u2028 </script>", ["nul"] = "a\0b",
+                ["plain"] = "x",
+                ["traceparent"] = "spoof",
+                ["baggage"] = "spoof",
+                ["cloudEvents_time"] = "spoof",
+                ["cloudEvents:id"] = "spoof",
+                ["x-postrider-attempt"] = "9",
+                ["x-postrider-redeliveries"] = "9",
+                ["x-postrider-user-x"] = "nested",
+                ["x-postrider-id"] = "spoof",
+                ["x-delivery-count"] = "9",
+                ["x-death"] = "mine",
+                ["x-first-death-queue"] = "mine",
+                ["x-acquired-count"] = "9",
+                ["x-stream-offset"] = "9",
+                ["CC"] = "somewhere",
+                ["BCC"] = "else",
+                ["x-opt-anything"] = "mine",
+                ["x-tenant"] = "a",
+                ["emoji \U0001F600"] = "line\nbreak \u2028 </script>",
+                ["nul"] = "a\0b",
             },
         };
         Same(sent, await ThroughAsync(sent));
@@ -89,10 +104,23 @@ public sealed class EnvelopeTests
             MessageId = "m1",
             Headers = new Dictionary<string, object?>
             {
-                ["text"] = "ä", ["bytes"] = new byte[] { 0xFF, 0xFE }, ["int"] = -5, ["long"] = 1L << 40, ["short"] = (short)7, ["byte"] = (byte)200, ["true"] = true,
-                ["double"] = 1.5, ["float"] = 0.25f, ["decimal"] = 12.5m, ["null"] = null, ["time"] = new AmqpTimestamp(1_700_000_000), ["binary"] = new BinaryTableValue([1, 2]),
-                ["list"] = new List<object?> { 1, "a", null, true }, ["table"] = new Dictionary<string, object?> { ["x"] = new List<object?> { 2.5 } },
-                ["x-postrider-attempt"] = "3", ["x-death"] = new List<object?> { new Dictionary<string, object?> { ["count"] = 1L } },
+                ["text"] = "ä",
+                ["bytes"] = new byte[] { 0xFF, 0xFE },
+                ["int"] = -5,
+                ["long"] = 1L << 40,
+                ["short"] = (short)7,
+                ["byte"] = (byte)200,
+                ["true"] = true,
+                ["double"] = 1.5,
+                ["float"] = 0.25f,
+                ["decimal"] = 12.5m,
+                ["null"] = null,
+                ["time"] = new AmqpTimestamp(1_700_000_000),
+                ["binary"] = new BinaryTableValue([1, 2]),
+                ["list"] = new List<object?> { 1, "a", null, true },
+                ["table"] = new Dictionary<string, object?> { ["x"] = new List<object?> { 2.5 } },
+                ["x-postrider-attempt"] = "3",
+                ["x-death"] = new List<object?> { new Dictionary<string, object?> { ["count"] = 1L } },
             },
         });
         Assert.Equal(
@@ -112,8 +140,16 @@ public sealed class EnvelopeTests
             Timestamp = new AmqpTimestamp(long.MaxValue),
             Headers = new Dictionary<string, object?>
             {
-                ["x-postrider-attempt"] = -7L, ["x-postrider-redeliveries"] = new List<object?> { 1 }, ["x-postrider-reason"] = "from the future", ["x-postrider-at"] = "yesterday",
-                ["x-postrider-attempts"] = "many", ["cloudEvents_time"] = 5, ["cloudEvents_subject"] = true, ["traceparent"] = 5, ["x-postrider-unknown"] = 1, ["cloudEvents_id"] = "ce",
+                ["x-postrider-attempt"] = -7L,
+                ["x-postrider-redeliveries"] = new List<object?> { 1 },
+                ["x-postrider-reason"] = "from the future",
+                ["x-postrider-at"] = "yesterday",
+                ["x-postrider-attempts"] = "many",
+                ["cloudEvents_time"] = 5,
+                ["cloudEvents_subject"] = true,
+                ["traceparent"] = 5,
+                ["x-postrider-unknown"] = 1,
+                ["cloudEvents_id"] = "ce",
             },
         });
         Assert.Equal(("ce", 1, 0, "true", "5"), (got.Envelope.Id, got.Envelope.Attempt, got.Redeliveries, got.Envelope.Key, got.Envelope.TraceParent));

@@ -17,7 +17,12 @@ public sealed class InteropTests
         await transport.DeclareAsync(new Topology([queue], [new(topic, queue)]), Server.Deadline);
         var message = Server.Message("""{"order":7}""", "m1") with
         {
-            Topic = topic, Type = "orders.placed", Source = "shop", CorrelationId = "flow", Key = "k", SentAt = DateTimeOffset.FromUnixTimeSeconds(1_700_000_000),
+            Topic = topic,
+            Type = "orders.placed",
+            Source = "shop",
+            CorrelationId = "flow",
+            Key = "k",
+            SentAt = DateTimeOffset.FromUnixTimeSeconds(1_700_000_000),
             Headers = new Dictionary<string, string> { ["tenant"] = "a" },
         };
         Assert.Equal(PublishStatus.Stored, Assert.Single(await transport.PublishAsync(new OutgoingMessage(Destination.Topic(topic), message))).Status);

@@ -27,7 +27,9 @@ public sealed class RabbitMqTlsTests : TlsTests
 
     protected override string Secure(string connectionString, string host) => new UriBuilder(connectionString)
     {
-        Scheme = "amqps", Host = host, Port = connectionString == PlainServer ? new Uri(connectionString).Port : _port,
+        Scheme = "amqps",
+        Host = host,
+        Port = connectionString == PlainServer ? new Uri(connectionString).Port : _port,
     }.ToString();
 
     protected override ITransport Connect(string connectionString, TlsOptions? tls, ILoggerFactory loggers) =>
