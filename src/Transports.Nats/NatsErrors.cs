@@ -45,6 +45,8 @@ internal static class NatsErrors
             NatsPayloadTooLargeException => (TransportError.Other, "Raise the server's max_payload, or send less."),
             ObjectDisposedException => (TransportError.Unavailable, "The connection was closed."),
             NatsException or SocketException or IOException or OperationCanceledException => (TransportError.Unavailable, "Is the server running and reachable?"),
+            // The client's own exceptions that are not public tell of a closed socket.
+            var root when root.GetType().Assembly == typeof(NatsException).Assembly => (TransportError.Unavailable, "Is the server running and reachable?"),
             _ => (TransportError.Other, "See the inner exception."),
         };
         return new TransportException($"Cannot {doing} on NATS at {where}: {Root(error).Message.TrimEnd('.')}. {advice}", reason, error);

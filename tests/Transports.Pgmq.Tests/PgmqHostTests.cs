@@ -4,7 +4,7 @@ using Postrider.Transports.Pgmq.Tests.Conformance;
 
 namespace Postrider.Transports.Pgmq.Tests;
 
-public sealed class PgmqScaleTests(ITestOutputHelper output) : ScaleTests(output)
+public sealed class PgmqHostTests(ITestOutputHelper output) : HostTests(output)
 {
     protected override string Kind => "postgres";
 

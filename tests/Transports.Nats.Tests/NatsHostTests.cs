@@ -3,7 +3,7 @@ using Postrider.Core.Transport;
 
 namespace Postrider.Transports.Nats.Tests;
 
-public sealed class NatsScaleTests(ITestOutputHelper output) : ScaleTests(output)
+public sealed class NatsHostTests(ITestOutputHelper output) : HostTests(output)
 {
     protected override string Kind => "nats";
 

@@ -3,7 +3,7 @@ using Postrider.Core.Transport;
 
 namespace Postrider.Transports.RabbitMq.Tests;
 
-public sealed class RabbitMqScaleTests(ITestOutputHelper output) : ScaleTests(output)
+public sealed class RabbitMqHostTests(ITestOutputHelper output) : HostTests(output)
 {
     protected override string Kind => "rabbitmq";
 

@@ -6,9 +6,9 @@ using Postrider.Core.Transport;
 
 namespace Postrider.Brokers;
 
-/// <summary>Many topics, many queues and many hosts, the same on every transport. A transport's tests derive from it.</summary>
+/// <summary>Whole hosts on a transport: their health over an outage, and many topics, queues and hosts. A transport's tests derive from it.</summary>
 [Collection("Scenarios that kill a broker")]
-public abstract class ScaleTests(ITestOutputHelper output)
+public abstract class HostTests(ITestOutputHelper output)
 {
     /// <summary>What the script calls the broker.</summary>
     protected abstract string Kind { get; }
@@ -27,7 +27,7 @@ public abstract class ScaleTests(ITestOutputHelper output)
     {
     }
 
-    private static CancellationToken Deadline => new CancellationTokenSource(TimeSpan.FromSeconds(150)).Token;
+    private static CancellationToken Deadline => new CancellationTokenSource(TimeSpan.FromSeconds(90)).Token;
 
     [Fact]
     public async Task A_queue_can_be_bound_to_a_thousand_topics_and_a_thousand_topics_to_two_queues()
@@ -94,6 +94,22 @@ public abstract class ScaleTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public async Task An_idle_consumer_is_unhealthy_while_the_broker_is_dead_and_healthy_again_after()
+    {
+        Assert.SkipUnless(PrivateBroker.IsAvailable, PrivateBroker.WhyNone);
+        await using var server = await PrivateBroker.StartNewAsync(Kind, Connect, Deadline);
+        await using var host = await StartAsync(server.ConnectionString, messaging => messaging
+            .AddConsumer<Tick>("idle", static (_, _, _) => new(Outcome.Ack)));
+        var status = host.GetRequiredService<MessagingStatus>();
+
+        await IsAsync(() => status is { IsHealthy: true, Error: null });
+        await server.KillAsync(Deadline);
+        await IsAsync(() => status is { IsHealthy: false, Error.IsTransient: true });
+        await server.StartAsync(Deadline);
+        await IsAsync(() => status is { IsHealthy: true, Error: null });
+    }
+
+    [Fact]
     public async Task A_hundred_hosts_are_back_within_30_seconds_of_the_broker()
     {
         Assert.SkipUnless(PrivateBroker.IsAvailable, PrivateBroker.WhyNone);
@@ -134,14 +150,27 @@ public abstract class ScaleTests(ITestOutputHelper output)
         return await Task.WhenAll(hosts.Select(async host =>
         {
             var status = host.GetRequiredService<MessagingStatus>();
-            using var look = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
-            while (status.IsHealthy != healthy)
+            try
             {
-                await look.WaitForNextTickAsync(Deadline);
+                await IsAsync(() => status.IsHealthy == healthy);
+            }
+            catch (OperationCanceledException)
+            {
+                Assert.Fail($"A host is still {(healthy ? "not " : "")}healthy: {string.Join(", ", status.Queues)}, {status.Error}");
             }
 
             return watch.Elapsed;
         }));
+    }
+
+    private static async Task IsAsync(Func<bool> condition)
+    {
+        var deadline = Deadline;
+        using var look = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+        while (!condition())
+        {
+            await look.WaitForNextTickAsync(deadline);
+        }
     }
 
     private async Task<Running> StartAsync(string connectionString, Action<MessagingBuilder> configure)
