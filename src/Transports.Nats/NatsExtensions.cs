@@ -43,12 +43,7 @@ public static class NatsExtensions
     {
         var options = Read(services.GetService<IConfiguration>());
         options = configure?.Invoke(options) ?? options;
-        var application = services.GetService<MessagingOptions>()?.Application;
-        if (options.ApplicationName == NatsOptions.DefaultApplicationName && !string.IsNullOrWhiteSpace(application))
-        {
-            options = options with { ApplicationName = application.Length > 50 ? application[..50] : application };
-        }
-
+        options = options with { ApplicationName = services.ApplicationName(options.ApplicationName, NatsOptions.DefaultApplicationName) };
         return new NatsTransport(options, services.GetService<ILoggerFactory>());
     }
 

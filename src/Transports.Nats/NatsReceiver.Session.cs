@@ -35,7 +35,7 @@ internal sealed partial class NatsReceiver
             }
             else
             {
-                _ = Task.Run(() => DoubtAsync(delivery, topic));
+                Doubt(delivery, topic);
             }
         }
 
@@ -79,33 +79,6 @@ internal sealed partial class NatsReceiver
 
     private TransportException Gone(PullSource source, string why) => new(
         $"Cannot {_doing} on NATS at {_links.Where}: {why} (stream '{source.Stream}'). Declare the queue again.", TransportError.QueueNotFound);
-
-    /// <summary>It matches no binding that is known here. Another process may have added one; if not, the filter on the server takes too much.</summary>
-    private async Task DoubtAsync(NatsDelivery delivery, string topic)
-    {
-        try
-        {
-            _bindings = await _registry.GetAsync(Queue, _doing, CancellationToken.None).ConfigureAwait(false) ?? Bindings.None;
-            if (_bindings.Matches(topic))
-            {
-                lock (_gate)
-                {
-                    _buffer.Enqueue(delivery);
-                }
-
-                _signal.Set();
-            }
-            else if (await LinkAsync(CancellationToken.None).ConfigureAwait(false) is var link)
-            {
-                await link.WriteAsync(delivery.AckSubject, default, null, null, CancellationToken.None).ConfigureAwait(false);
-            }
-        }
-        catch (Exception e)
-        {
-            // It comes again after its ack wait.
-            _log.Unreadable(Queue, e);
-        }
-    }
 
     /// <summary>The session on the current connection; checks and subscribes if that is new.</summary>
     private ValueTask<ReceiverSession> SessionAsync(CancellationToken cancellationToken) =>

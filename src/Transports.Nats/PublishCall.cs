@@ -104,11 +104,11 @@ internal sealed class PublishCall(SemaphoreSlim room, string where) : Awaiting, 
     private void GiveUp()
     {
         var error = new OperationCanceledException();
-        foreach (var slot in _slots)
+        for (var item = 0; item < _slots.Length; item++)
         {
-            if (slot is not null && slot.End(this))
+            if (_slots[item]?.End(this) == true)
             {
-                Lost(slot.Item, error);
+                Lost(item, error);
             }
         }
     }

@@ -98,42 +98,30 @@ internal sealed class Replies : NatsSubBase
     }
 
     /// <summary>The connection is gone: no answer will come, to anyone.</summary>
-    public void LoseAll(Exception error)
-    {
-        ReplySlot[] slots;
-        lock (_gate)
-        {
-            _lost = error;
-            slots = [.. _slots];
-        }
-
-        foreach (var slot in slots)
-        {
-            slot.End()?.Lost(slot.Item, error);
-        }
-    }
+    public void LoseAll(Exception error) => Lose(long.MaxValue, error, forGood: true);
 
     /// <summary>Ends the waits that began before.</summary>
-    public void LoseBefore(long tick, Exception error)
+    public void LoseBefore(long tick, Exception error) => Lose(tick, error, forGood: false);
+
+    /// <summary>Found under the lock under which waits begin, as a slot may belong to the next question a moment later; told outside of it.</summary>
+    private void Lose(long before, Exception error, bool forGood)
     {
-        var count = 0;
+        List<(Awaiting Awaiting, int Item)>? lost = null;
         lock (_gate)
         {
-            count = _slots.Count;
+            _lost = forGood ? error : _lost;
+            foreach (var slot in _slots)
+            {
+                if (slot.IsAsked && slot.Since < before && slot.End() is { } awaiting)
+                {
+                    (lost ??= []).Add((awaiting, slot.Item));
+                }
+            }
         }
 
-        for (var i = 0; i < count; i++)
+        foreach (var (awaiting, item) in lost ?? [])
         {
-            ReplySlot slot;
-            lock (_gate)
-            {
-                slot = _slots[i];
-            }
-
-            if (slot.Since < tick)
-            {
-                slot.End()?.Lost(slot.Item, error);
-            }
+            awaiting.Lost(item, error);
         }
     }
 

@@ -43,12 +43,7 @@ public static class PgmqExtensions
     {
         var options = Read(services.GetService<IConfiguration>());
         options = configure?.Invoke(options) ?? options;
-        var application = services.GetService<MessagingOptions>()?.Application;
-        if (options.ApplicationName == PgmqOptions.DefaultApplicationName && !string.IsNullOrWhiteSpace(application))
-        {
-            options = options with { ApplicationName = application.Length > 50 ? application[..50] : application };
-        }
-
+        options = options with { ApplicationName = services.ApplicationName(options.ApplicationName, PgmqOptions.DefaultApplicationName) };
         return new PgmqTransport(options, services.GetService<ILoggerFactory>());
     }
 

@@ -43,12 +43,7 @@ public static class RabbitMqExtensions
     {
         var options = Read(services.GetService<IConfiguration>());
         options = configure?.Invoke(options) ?? options;
-        var application = services.GetService<MessagingOptions>()?.Application;
-        if (options.ApplicationName == RabbitMqOptions.DefaultApplicationName && !string.IsNullOrWhiteSpace(application))
-        {
-            options = options with { ApplicationName = application.Length > 50 ? application[..50] : application };
-        }
-
+        options = options with { ApplicationName = services.ApplicationName(options.ApplicationName, RabbitMqOptions.DefaultApplicationName) };
         return new RabbitMqTransport(options, services.GetService<ILoggerFactory>());
     }
 

@@ -22,6 +22,9 @@ public abstract class HostTests(ITestOutputHelper output)
     /// <summary>A transport.</summary>
     protected abstract ITransport Connect(string connectionString);
 
+    /// <summary>Takes a queue away, as an operator does, with all that is in it.</summary>
+    protected abstract Task DeleteQueueAsync(string queue);
+
     /// <summary>Sets a private server up for a hundred hosts.</summary>
     protected virtual void Configure(DirectoryInfo folder)
     {
@@ -91,6 +94,33 @@ public abstract class HostTests(ITestOutputHelper output)
         await all.Task.WaitAsync(Deadline);
         output.WriteLine($"{Queues} queues declared, opened and served once in {watch.Elapsed.TotalSeconds:f1} s");
         Assert.All(handled.Values, static count => Assert.Equal(1, count));
+    }
+
+    [Fact]
+    public async Task A_consumer_whose_queue_is_deleted_comes_back_by_itself()
+    {
+        Assert.SkipWhen(string.IsNullOrEmpty(Server), "no broker: run ./test.sh");
+        var queue = NewName();
+        var seen = new ConcurrentQueue<int>();
+        await using var host = await StartAsync(Server!, messaging => messaging.AddConsumer<Tick>(
+            queue,
+            (tick, _, _) =>
+            {
+                seen.Enqueue(tick.Number);
+                return new(Outcome.Ack);
+            },
+            options => options with { Topics = [$"{queue}.tick"] }));
+        var (bus, status) = (host.GetRequiredService<IMessageBus>(), host.GetRequiredService<MessagingStatus>());
+        await bus.PublishAsync(new Tick(1), new() { Topic = $"{queue}.tick" });
+        await IsAsync(() => seen.Contains(1));
+
+        await DeleteQueueAsync(queue);
+
+        await IsAsync(() => !status.IsHealthy);
+        await IsAsync(() => status.IsHealthy);
+        await bus.PublishAsync(new Tick(2), new() { Topic = $"{queue}.tick", RequireSubscribers = true });
+        await bus.SendAsync(queue, new Tick(3));
+        await IsAsync(() => seen.Contains(2) && seen.Contains(3));
     }
 
     [Fact]

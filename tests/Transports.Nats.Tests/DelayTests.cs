@@ -47,27 +47,32 @@ public sealed class DelayTests
         }
 
         Assert.All(await transport.PublishAsync(batch), result => Assert.Equal(PublishStatus.Stored, result.Status));
-        // In the middle of them some are waiting, some due, some moved.
-        await Task.Delay(TimeSpan.FromMilliseconds(2500), TimeProvider.System, TestContext.Current.CancellationToken);
+        // In the middle of them, when some have arrived, some are due, some moved and some waiting.
+        var arrived = new HashSet<string>();
+        await ReceiveAsync(70);
         await server.KillAsync(Server.Deadline);
         await server.StartAsync(Server.Deadline);
+        await ReceiveAsync(batch.Length);
 
-        var arrived = new HashSet<string>();
-        while (arrived.Count < batch.Length)
+        async Task ReceiveAsync(int count)
         {
-            try
+            using var pause = new PeriodicTimer(TimeSpan.FromMilliseconds(50));
+            while (arrived.Count < count)
             {
-                foreach (var one in await receiver.ReceiveAsync(50, Server.Deadline))
+                try
                 {
-                    var after = Stopwatch.GetElapsedTime(start);
-                    Assert.True(after >= due[one.Envelope.Id], $"{one.Text()} came after {after}, and was due after {due[one.Envelope.Id]}.");
-                    Assert.Equal(SettleStatus.Settled, Assert.Single(await receiver.SettleAsync(Settlement.Ack(one))).Status);
-                    arrived.Add(one.Envelope.Id);
+                    foreach (var one in await receiver.ReceiveAsync(50, Server.Deadline))
+                    {
+                        var after = Stopwatch.GetElapsedTime(start);
+                        Assert.True(after >= due[one.Envelope.Id], $"{one.Text()} came after {after}, and was due after {due[one.Envelope.Id]}.");
+                        Assert.Equal(SettleStatus.Settled, Assert.Single(await receiver.SettleAsync(Settlement.Ack(one))).Status);
+                        arrived.Add(one.Envelope.Id);
+                    }
                 }
-            }
-            catch (TransportException e) when (e.IsTransient)
-            {
-                await Task.Delay(TimeSpan.FromMilliseconds(50), TimeProvider.System, TestContext.Current.CancellationToken);
+                catch (TransportException e) when (e.IsTransient)
+                {
+                    await pause.WaitForNextTickAsync(Server.Deadline);
+                }
             }
         }
 

@@ -114,6 +114,42 @@ public sealed class FailureTests
     }
 
     [Fact]
+    public async Task While_the_store_is_full_publishes_are_not_sent_and_they_go_on_when_there_is_room()
+    {
+        Assert.SkipUnless(PrivateBroker.IsAvailable, PrivateBroker.WhyNone);
+        await using var server = await PrivateBroker.StartNewAsync(
+            "nats", Conformance.NatsFixture.Connect, Server.Deadline,
+            folder => File.WriteAllText(Path.Combine(folder.FullName, "extra.conf"), "jetstream { store_dir: \"@DIR@/data\", max_file_store: 4MB }\n"));
+        await using var transport = Conformance.NatsFixture.Connect(server.ConnectionString);
+        var queue = Server.NewQueue();
+        await transport.DeclareAsync(queue);
+        var stored = new List<string>();
+        PublishResult last;
+        do
+        {
+            var message = Server.Message("") with { Body = new byte[100_000] };
+            last = Assert.Single(await transport.SendAsync(queue, message));
+            if (last.Status == PublishStatus.Stored)
+            {
+                stored.Add(message.Id);
+            }
+        }
+        while (last.Status == PublishStatus.Stored && stored.Count < 100);
+
+        Assert.Equal(PublishStatus.NotSent, last.Status);
+        Assert.True(Assert.IsType<TransportException>(last.Error).IsTransient, last.Error.Message);
+        await using var receiver = await transport.OpenAsync(queue, prefetch: 100);
+        var taken = await receiver.DrainAsync(stored.Count);
+        Assert.Equal(stored.Order(), taken.Select(one => one.Envelope.Id).Order());
+        await receiver.SettleAsync([.. taken.Select(Settlement.Ack)]);
+        using var look = new PeriodicTimer(TimeSpan.FromMilliseconds(50));
+        while (Assert.Single(await transport.SendAsync(queue, Server.Message("room"))).Status != PublishStatus.Stored)
+        {
+            await look.WaitForNextTickAsync(Server.Deadline);
+        }
+    }
+
+    [Fact]
     public async Task A_failed_publish_does_not_use_up_its_id_and_the_topic_is_part_of_it()
     {
         Server.Require();
@@ -144,7 +180,6 @@ public sealed class FailureTests
         await transport.DeclareAsync(queue);
         await using var receiver = await transport.OpenAsync(queue);
         var waiting = receiver.ReceiveAsync(1, Server.Deadline).AsTask();
-        await Task.Delay(TimeSpan.FromMilliseconds(50), TimeProvider.System, TestContext.Current.CancellationToken);
 
         await Server.AskAsync(stream ? $"STREAM.DELETE.postrider_q_{queue}" : $"CONSUMER.DELETE.postrider_q_{queue}.ready");
 

@@ -11,5 +11,7 @@ public sealed class NatsHostTests(ITestOutputHelper output) : HostTests(output)
 
     protected override MessagingBuilder Use(MessagingBuilder builder, string connectionString) => builder.UseNats(connectionString);
 
+    protected override Task DeleteQueueAsync(string queue) => Tests.Server.AskAsync($"STREAM.DELETE.postrider_q_{queue}");
+
     protected override ITransport Connect(string connectionString) => new NatsTransport(new() { ConnectionString = connectionString });
 }

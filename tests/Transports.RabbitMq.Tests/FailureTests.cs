@@ -1,7 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 using Postrider.Core.Transport;
 
 namespace Postrider.Transports.RabbitMq.Tests;
@@ -200,34 +198,6 @@ public sealed class FailureTests
     }
 
     [Fact]
-    public async Task A_consumer_whose_queue_is_deleted_comes_back_by_itself()
-    {
-        Server.Require();
-        var queue = Server.NewQueue();
-        var seen = new System.Collections.Concurrent.ConcurrentQueue<int>();
-        var services = new ServiceCollection();
-        services.AddMessaging().UseRabbitMq(Server.Url!).AddConsumer<Numbered>(queue, (message, _, _) =>
-        {
-            seen.Enqueue(message.Number);
-            return new(Outcome.Ack);
-        });
-        await using var provider = services.BuildServiceProvider();
-        var host = provider.GetServices<IHostedService>().Single();
-        await host.StartAsync(CancellationToken.None);
-        var bus = provider.GetRequiredService<IMessageBus>();
-        await bus.PublishAsync(new Numbered(1));
-        await Server.IsAsync(() => seen.Contains(1));
-
-        await Server.DeleteQueueAsync(queue);
-        var status = provider.GetRequiredService<MessagingStatus>();
-        await Server.IsAsync(() => !status.IsHealthy);
-        await Server.IsAsync(() => status.IsHealthy);
-        await bus.PublishAsync(new Numbered(2), options: new() { RequireSubscribers = true });
-        await Server.IsAsync(() => seen.Contains(2));
-        await host.StopAsync(CancellationToken.None);
-    }
-
-    [Fact]
     public async Task Disposal_is_bounded_and_may_be_repeated()
     {
         Server.Require();
@@ -268,6 +238,4 @@ public sealed class FailureTests
             await receiver.SettleAsync([.. taken.Select(Settlement.Ack)]);
         }
     }
-
-    private sealed record Numbered(int Number);
 }

@@ -11,5 +11,7 @@ public sealed class RabbitMqHostTests(ITestOutputHelper output) : HostTests(outp
 
     protected override MessagingBuilder Use(MessagingBuilder builder, string connectionString) => builder.UseRabbitMq(connectionString);
 
+    protected override Task DeleteQueueAsync(string queue) => Tests.Server.DeleteQueueAsync(queue);
+
     protected override ITransport Connect(string connectionString) => new RabbitMqTransport(new() { ConnectionString = connectionString });
 }

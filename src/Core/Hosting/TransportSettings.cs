@@ -1,5 +1,6 @@
 using System.Globalization;
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Postrider.Core.Hosting;
 
@@ -22,6 +23,14 @@ public static class TransportSettings
     {
         ArgumentNullException.ThrowIfNull(configuration);
         return configuration[$"Messaging:{transport}:ConnectionString"] ?? configuration.GetConnectionString(transport) ?? "";
+    }
+
+    /// <summary>The name of a transport's connections: the one that was set, else the application's own, cut to 50 characters.</summary>
+    public static string ApplicationName(this IServiceProvider services, string set, string otherwise)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        var application = services.GetService<MessagingOptions>()?.Application;
+        return set != otherwise || string.IsNullOrWhiteSpace(application) ? set : application.Length > 50 ? application[..50] : application;
     }
 
     /// <summary>The subsection <c>Tls</c>, or <paramref name="otherwise"/> if it is not there.</summary>

@@ -1,0 +1,16 @@
+using Postrider.Brokers;
+
+namespace Postrider.Transports.Pgmq.Tests;
+
+public sealed class PgmqRegistrationTests() : RegistrationTests<PgmqTransport>("pgmq", "Pgmq", "Host=nowhere;Username=app")
+{
+    protected override MessagingBuilder Add(MessagingBuilder builder) => builder.AddPgmq();
+
+    protected override MessagingBuilder Use(MessagingBuilder builder) => builder.UsePgmq();
+
+    [Theory]
+    [InlineData("ReceiveConnections", "many")]
+    [InlineData("ReceiveConnections", "0")]
+    [InlineData("CommandTimeout", "soon")]
+    public Task An_option_that_makes_no_sense_is_named(string option, string value) => IsNamedAsync(option, value);
+}
