@@ -9,7 +9,6 @@ public class PublishParts
 {
     private const string Correlation = "0193a1b2-0000-7000-8000-000000000002";
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(30);
-    private readonly PublishOperation.Pool _operations = new(1 << 20, TimeProvider.System);
     private readonly MessagingOptions _options = new();
     private readonly byte[] _body = Order.Bytes();
     private readonly CancellationTokenSource _timeout = new();
@@ -29,9 +28,9 @@ public class PublishParts
     [Benchmark]
     public void Operation()
     {
-        var operation = _operations.Take();
+        var operation = PublishOperation.Take(1 << 20, TimeProvider.System);
         operation.Begin(Timeout, CancellationToken.None);
-        _operations.Return(operation);
+        operation.Return();
     }
 
     /// <summary>The timeout alone.</summary>

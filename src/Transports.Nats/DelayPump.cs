@@ -194,7 +194,7 @@ internal sealed class DelayPump(JetStreamApi api, Subjects subjects, NatsPublish
         }
 
         await call.EndAsync(ended).ConfigureAwait(false);
-        publisher.Return(call);
+        NatsPublisher.Return(call);
         for (var i = 0; i < stored.Length; i++)
         {
             if (stored[i].Status is PublishStatus.Stored or PublishStatus.Duplicate)

@@ -1,8 +1,10 @@
 using System.Collections.Concurrent;
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Primitives;
 using NATS.Client.Core;
 using Postrider.Core.Transport;
+using Postrider.Pooling;
 
 namespace Postrider.Transports.Nats;
 
@@ -16,11 +18,10 @@ internal sealed class NatsPublisher(Links links, Subjects subjects, Registry? re
     private const int MostInFlight = 4096;
     private const int MostRemembered = 1024;
     private readonly SemaphoreSlim _room = new(MostInFlight, MostInFlight);
-    private readonly ConcurrentQueue<NatsHeaders> _headers = new();
-    private readonly ConcurrentQueue<PublishCall> _calls = new();
     private readonly ConcurrentDictionary<Destination, string> _subjects = new();
 
     /// <summary>As <see cref="ITransport.PublishAsync"/>.</summary>
+    [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder))]
     public async ValueTask PublishAsync(ReadOnlyMemory<OutgoingMessage> batch, Memory<PublishResult> results, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(results.Length, batch.Length);
@@ -64,7 +65,7 @@ internal sealed class NatsPublisher(Links links, Subjects subjects, Registry? re
         }
 
         await call.EndAsync(cancellationToken).ConfigureAwait(false);
-        _calls.Enqueue(call);
+        Return(call);
     }
 
     /// <summary>A message from another one, such as its next attempt: the subject and the id by which duplicates are found are given.</summary>
@@ -75,12 +76,12 @@ internal sealed class NatsPublisher(Links links, Subjects subjects, Registry? re
     /// <summary>End it with <see cref="PublishCall.EndAsync"/>, then give it back by <see cref="Return"/>.</summary>
     public PublishCall Begin(Memory<PublishResult> results)
     {
-        var call = _calls.TryDequeue(out var used) ? used : new PublishCall(_room, links.Where);
-        call.Begin(results);
+        var call = Pool<PublishCall>.Take() ?? new();
+        call.Begin(results, _room, links.Where);
         return call;
     }
 
-    public void Return(PublishCall call) => _calls.Enqueue(call);
+    public static void Return(PublishCall call) => Pool<PublishCall>.Give(call);
 
     public void Dispose() => _room.Dispose();
 
@@ -112,6 +113,7 @@ internal sealed class NatsPublisher(Links links, Subjects subjects, Registry? re
         return WriteAsync(link, call, item, subject, envelope, id, delay, 0, destination.Kind, cancellationToken);
     }
 
+    [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder))]
     private async ValueTask WriteAsync(
         Link link, PublishCall call, int item, string subject, Envelope envelope, string messageId, TimeSpan delay, int counted,
         DestinationKind kind, CancellationToken cancellationToken)
@@ -127,11 +129,7 @@ internal sealed class NatsPublisher(Links links, Subjects subjects, Registry? re
             return;
         }
 
-        if (!_headers.TryDequeue(out var headers))
-        {
-            headers = new(new Dictionary<string, StringValues>(StringComparer.Ordinal));
-        }
-
+        var headers = Pool<NatsHeaders>.Take() ?? new(new Dictionary<string, StringValues>(StringComparer.Ordinal));
         var slot = call.Ask(link, item, kind);
         try
         {
@@ -154,7 +152,7 @@ internal sealed class NatsPublisher(Links links, Subjects subjects, Registry? re
         }
 
         headers.Clear();
-        _headers.Enqueue(headers);
+        Pool<NatsHeaders>.Give(headers);
     }
 
     private TransportException TooLarge(Link link, Exception error) => new(

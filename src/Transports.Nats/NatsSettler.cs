@@ -141,7 +141,7 @@ internal sealed class NatsSettler(NatsReceiver owner, JetStreamApi api, Subjects
         }
 
         await call.EndAsync(cancellationToken).ConfigureAwait(false);
-        publisher.Return(call);
+        NatsPublisher.Return(call);
         for (var i = 0; i < places.Count; i++)
         {
             var delivery = (NatsDelivery)batch.Span[places[i]].Delivery;

@@ -1,24 +1,31 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Threading.Tasks.Sources;
 using Postrider.Core.Transport;
+using Postrider.Pooling;
 
 namespace Postrider.Transports.Nats;
 
 /// <summary>One batch on its way: fills the results as answers come, and completes with the last one. Reused.</summary>
-internal sealed class PublishCall(SemaphoreSlim room, string where) : Awaiting, IValueTaskSource
+internal sealed class PublishCall : Awaiting, IValueTaskSource
 {
     private const string Doing = "publish";
     private ManualResetValueTaskSourceCore<bool> _done = new() { RunContinuationsAsynchronously = true };
+    private SemaphoreSlim _room = null!;
+    private string _where = "";
     private Memory<PublishResult> _results;
     private ReplySlot?[] _slots = [];
     private DestinationKind[] _kinds = [];
     private int _left;
 
-    public void Begin(Memory<PublishResult> results)
+    /// <param name="results">To be filled.</param>
+    /// <param name="room">A place of which is taken for each item that is sent.</param>
+    /// <param name="where">The server, for messages.</param>
+    public void Begin(Memory<PublishResult> results, SemaphoreSlim room, string where)
     {
         _done.Reset();
-        _results = results;
+        (_results, _room, _where) = (results, room, where);
         if (_slots.Length < results.Length)
         {
             _slots = new ReplySlot[results.Length];
@@ -46,6 +53,7 @@ internal sealed class PublishCall(SemaphoreSlim room, string where) : Awaiting, 
     }
 
     /// <summary>Everything is sent: waits for the answers. Cancelling ends the wait; what has no answer then is unknown.</summary>
+    [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder))]
     public async ValueTask EndAsync(CancellationToken cancellationToken)
     {
         Complete();
@@ -60,16 +68,16 @@ internal sealed class PublishCall(SemaphoreSlim room, string where) : Awaiting, 
 
     public override void Answered(int item, int status, in ReadOnlySequence<byte> payload)
     {
-        room.Release();
+        _room.Release();
         Set(item, status == 503 ? NobodyListens(_kinds[item]) : Read(payload));
     }
 
     public override void Lost(int item, Exception error)
     {
-        room.Release();
+        _room.Release();
         Set(item, new(PublishStatus.Unknown, error is TransportException { Reason: TransportError.Timeout }
-            ? NatsErrors.TimedOut(Doing, where)
-            : error is OperationCanceledException ? error : NatsErrors.Lost(Doing, where)));
+            ? NatsErrors.TimedOut(Doing, _where)
+            : error is OperationCanceledException ? error : NatsErrors.Lost(Doing, _where)));
     }
 
     /// <summary>The result of several copies of one message.</summary>
@@ -122,7 +130,7 @@ internal sealed class PublishCall(SemaphoreSlim room, string where) : Awaiting, 
     }
 
     private PublishResult NobodyListens(DestinationKind kind) => new(PublishStatus.Unroutable, kind == DestinationKind.Topic ? null : new TransportException(
-        $"Cannot {Doing} on NATS at {where}: no stream takes it, so the queue does not exist. Declare the queue first.", TransportError.QueueNotFound));
+        $"Cannot {Doing} on NATS at {_where}: no stream takes it, so the queue does not exist. Declare the queue first.", TransportError.QueueNotFound));
 
     private PublishResult Read(in ReadOnlySequence<byte> payload)
     {
@@ -161,7 +169,7 @@ internal sealed class PublishCall(SemaphoreSlim room, string where) : Awaiting, 
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException)
         {
-            return new(PublishStatus.Unknown, new TransportException($"Cannot {Doing} on NATS at {where}: the answer cannot be read.", TransportError.Other, e));
+            return new(PublishStatus.Unknown, new TransportException($"Cannot {Doing} on NATS at {_where}: the answer cannot be read.", TransportError.Other, e));
         }
 
         if (code == 0)
@@ -169,11 +177,11 @@ internal sealed class PublishCall(SemaphoreSlim room, string where) : Awaiting, 
             return stored
                 ? new(duplicate ? PublishStatus.Duplicate : PublishStatus.Stored)
                 : new(PublishStatus.Unknown, new TransportException(
-                    $"Cannot {Doing} on NATS at {where}: something else than a stream answers on this subject.", TransportError.TopologyMismatch));
+                    $"Cannot {Doing} on NATS at {_where}: something else than a stream answers on this subject.", TransportError.TopologyMismatch));
         }
 
         // The server says that it has not stored it.
-        var error = NatsErrors.OfAnswer(code, errorCode, description, Doing, where);
+        var error = NatsErrors.OfAnswer(code, errorCode, description, Doing, _where);
         return new(error.IsTransient ? PublishStatus.NotSent : PublishStatus.Rejected, error);
     }
 }

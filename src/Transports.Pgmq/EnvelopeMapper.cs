@@ -51,6 +51,12 @@ internal static class EnvelopeMapper
 
     private const string Json = "application/json";
     private static readonly SearchValues<char> Suspicious = SearchValues.Create(['\0', .. Enumerable.Range(0xD800, 0x800).Select(unit => (char)unit)]);
+    [ThreadStatic]
+    private static PooledBuffer? s_buffer;
+
+    [ThreadStatic]
+    private static Utf8JsonWriter? s_json;
+
     private static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
 
     /// <summary>The columns of a message. Copies: nothing of the envelope is read afterwards.</summary>
@@ -58,8 +64,10 @@ internal static class EnvelopeMapper
     public static (byte[] Message, byte[] Headers) Write(Envelope envelope)
     {
         var plain = IsJson(envelope.ContentType) && JsonBody.IsKept(envelope.Body.Span);
-        using var buffer = new PooledBuffer(512);
-        using var json = new Utf8JsonWriter(buffer, Options);
+        var buffer = s_buffer ??= new PooledBuffer(512);
+        var json = s_json ??= new Utf8JsonWriter(buffer, Options);
+        buffer.Reset();
+        json.Reset();
         json.WriteStartObject();
         json.WriteString(SpecVersion, "1.0");
         Text(json, Id, envelope.Id);

@@ -1,13 +1,15 @@
-using System.Threading.Channels;
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
 using Npgsql;
 using NpgsqlTypes;
 using Postrider.Core.Transport;
+using Postrider.Pooling;
 
 namespace Postrider.Transports.Pgmq;
 
 /// <summary>
-/// Publishes by natural batching: what is waiting while a statement is under way goes into the next one. No timers, so a lone message
-/// is sent at once. The messages of one call keep their order; so do calls that wait for each other.
+/// Publishes by natural batching: what is waiting while the statements under way run goes into the next one. No timers: a lone message is sent
+/// at once, by its own caller. The messages of one call keep their order; so do calls that wait for each other.
 /// </summary>
 internal sealed class PgmqPublisher : IAsyncDisposable
 {
@@ -17,64 +19,88 @@ internal sealed class PgmqPublisher : IAsyncDisposable
 
     private readonly Connections _connections;
     private readonly SchemaMigration _schema;
-    private readonly Channel<PublishCall> _calls = Channel.CreateUnbounded<PublishCall>();
+    private readonly ConcurrentQueue<PublishCall> _calls = new();
     private readonly CancellationTokenSource _stop = new();
-    private readonly Task[] _loops;
+    private readonly SemaphoreSlim _senders;
+    private readonly int _mostSenders;
+    private volatile bool _disposed;
 
-    public PgmqPublisher(Connections connections, SchemaMigration schema, int loops)
+    /// <param name="connections">Where to.</param>
+    /// <param name="schema">Makes sure that there is something to publish with.</param>
+    /// <param name="senders">How many statements may be under way.</param>
+    public PgmqPublisher(Connections connections, SchemaMigration schema, int senders)
     {
-        (_connections, _schema) = (connections, schema);
-        _loops = new Task[loops];
-        for (var i = 0; i < loops; i++)
-        {
-            _loops[i] = Task.Run(LoopAsync);
-        }
+        (_connections, _schema, _mostSenders) = (connections, schema, senders);
+        _senders = new(senders);
     }
 
+    [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder))]
     public async ValueTask PublishAsync(ReadOnlyMemory<OutgoingMessage> batch, Memory<PublishResult> results, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(results.Length, batch.Length);
-        var items = new PublishItem[batch.Length];
-        var count = 0;
+        var call = Pool<PublishCall>.Take() ?? new();
+        call.Begin(results);
         for (var i = 0; i < batch.Length; i++)
         {
-            if (Refuse(batch.Span[i], i, out items[count]) is { } error)
+            if (Refuse(batch.Span[i], i, out var item) is { } error)
             {
                 results.Span[i] = new(PublishStatus.Rejected, error);
             }
             else
             {
-                results.Span[i] = new(PublishStatus.Unknown, PublishCall.Pending);
-                count++;
+                call.Add(item);
             }
         }
 
-        if (count == 0)
+        if (!call.IsEmpty)
         {
-            return;
+            if (cancellationToken.IsCancellationRequested)
+            {
+                call.Abandon(new OperationCanceledException(cancellationToken));
+            }
+            else
+            {
+                _calls.Enqueue(call);
+                if (_disposed)
+                {
+                    call.Abandon(Disposed());
+                }
+                else
+                {
+                    Send();
+                }
+            }
+
+            var registration = cancellationToken.UnsafeRegister(
+                static (state, token) => ((PublishCall)state!).Abandon(new OperationCanceledException(token)), call);
+            await using (registration.ConfigureAwait(false))
+            {
+                await call.Done.ConfigureAwait(false);
+            }
         }
 
-        var call = new PublishCall(items, count, results);
-        if (cancellationToken.IsCancellationRequested)
+        if (call.TryReset())
         {
-            call.Abandon(new OperationCanceledException(cancellationToken));
+            Pool<PublishCall>.Give(call);
         }
-        else if (!_calls.Writer.TryWrite(call))
-        {
-            call.Abandon(PgmqErrors.Map(new ObjectDisposedException(nameof(PgmqTransport)), "publish", _connections.Where));
-        }
-
-        await using var registration = cancellationToken.UnsafeRegister(
-            static (state, token) => ((PublishCall)state!).Abandon(new OperationCanceledException(token)), call).ConfigureAwait(false);
-        await call.Done.ConfigureAwait(false);
     }
 
     /// <summary>What is waiting is still sent for a while; then it ends as not sent, or unknown.</summary>
     public async ValueTask DisposeAsync()
     {
-        _calls.Writer.TryComplete();
+        _disposed = true;
         _stop.CancelAfter(TimeSpan.FromSeconds(2));
-        await Task.WhenAll(_loops).ConfigureAwait(false);
+        for (var i = 0; i < _mostSenders; i++)
+        {
+            await _senders.WaitAsync().ConfigureAwait(false);
+        }
+
+        // Whatever came at the last moment.
+        while (_calls.TryDequeue(out var call))
+        {
+            call.Abandon(Disposed());
+        }
+
         _stop.Dispose();
     }
 
@@ -104,41 +130,61 @@ internal sealed class PgmqPublisher : IAsyncDisposable
         }
     }
 
-    private async Task LoopAsync()
+    private TransportException Disposed() => PgmqErrors.Map(new ObjectDisposedException(nameof(PgmqTransport)), "publish", _connections.Where);
+
+    /// <summary>Begins to send what is waiting, unless as many as may are at it: they take it next.</summary>
+    private void Send()
     {
-        var reader = _calls.Reader;
-        var taken = new List<(PublishCall Call, PublishItem Item)>(MaxItems);
-        PublishCall? current = null;
-        while (true)
+        if (!_senders.Wait(0, CancellationToken.None))
         {
-            if (current is not { HasMore: true } && !reader.TryRead(out current))
-            {
-                if (!await reader.WaitToReadAsync().ConfigureAwait(false))
-                {
-                    return;
-                }
-
-                continue;
-            }
-
-            long bytes = 0;
-            do
-            {
-                // The first item is taken however large it is.
-                while (taken.Count < MaxItems && current.TryTake(taken.Count == 0 ? long.MaxValue : MaxBytes - bytes, out var item))
-                {
-                    bytes += item.Size;
-                    taken.Add((current, item));
-                }
-            }
-            while (!current.HasMore && taken.Count < MaxItems && reader.TryRead(out current));
-
-            if (taken.Count > 0)
-            {
-                await FlushAsync(taken).ConfigureAwait(false);
-                taken.Clear();
-            }
+            return;
         }
+
+        // It goes on for others, so the caller's context must not go with it.
+        if (ExecutionContext.IsFlowSuppressed())
+        {
+            _ = SendAsync();
+            return;
+        }
+
+        using (ExecutionContext.SuppressFlow())
+        {
+            _ = SendAsync();
+        }
+    }
+
+    private async Task SendAsync()
+    {
+        var taken = new List<(PublishCall Call, PublishItem Item)>();
+        PublishCall? current = null;
+        do
+        {
+            while (current is { HasMore: true } || _calls.TryDequeue(out current))
+            {
+                long bytes = 0;
+                do
+                {
+                    // The first item is taken however large it is.
+                    while (taken.Count < MaxItems && current.TryTake(taken.Count == 0 ? long.MaxValue : MaxBytes - bytes, out var item))
+                    {
+                        bytes += item.Size;
+                        taken.Add((current, item));
+                    }
+                }
+                while (!current.HasMore && taken.Count < MaxItems && _calls.TryDequeue(out current));
+
+                // Once it has its results it may be another's.
+                current = current is { HasMore: true } ? current : null;
+                if (taken.Count > 0)
+                {
+                    await FlushAsync(taken).ConfigureAwait(false);
+                    taken.Clear();
+                }
+            }
+
+            _senders.Release();
+        }
+        while (!_calls.IsEmpty && _senders.Wait(0, CancellationToken.None));
     }
 
     private async Task FlushAsync(List<(PublishCall Call, PublishItem Item)> taken)

@@ -1,3 +1,4 @@
+using System.Threading.Tasks.Sources;
 using Postrider.Core.Transport;
 
 namespace Postrider.Transports.Pgmq;
@@ -10,30 +11,65 @@ internal readonly record struct PublishItem(bool IsTopic, string Name, byte[] Me
 
 /// <summary>
 /// One call of <see cref="PgmqPublisher.PublishAsync"/> under way: its items are taken by a flush loop in their order, and the caller waits
-/// until each has a result or it gives up.
+/// until each has a result or it gives up. Reused, unless the caller gave up: then a flush loop may still come to it.
 /// </summary>
-internal sealed class PublishCall(PublishItem[] items, int count, Memory<PublishResult> results)
+internal sealed class PublishCall : IValueTaskSource
 {
-    private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private const int LargestKept = 256;
+
     private readonly Lock _lock = new();
+    private ManualResetValueTaskSourceCore<bool> _done = new() { RunContinuationsAsynchronously = true };
+    private PublishItem[] _items = new PublishItem[1];
+    private Memory<PublishResult> _results;
+    private int _count;
     private int _taken;
     private int _finished;
     private bool _abandoned;
 
-    public Task Done => _done.Task;
+    public bool IsEmpty => _count == 0;
+
+    /// <summary>Completes when all items have a result.</summary>
+    public ValueTask Done => new(this, _done.Version);
+
+    public void Begin(Memory<PublishResult> results) => _results = results;
+
+    public void Add(in PublishItem item)
+    {
+        if (_count == _items.Length)
+        {
+            Array.Resize(ref _items, _count * 2);
+        }
+
+        _items[_count++] = item;
+        _results.Span[item.Index] = new(PublishStatus.Unknown, Pending);
+    }
+
+    /// <summary>After its end: makes it ready for the next one, if that can be.</summary>
+    public bool TryReset()
+    {
+        if (_abandoned || _items.Length > LargestKept)
+        {
+            return false;
+        }
+
+        _items.AsSpan(0, _count).Clear();
+        (_count, _taken, _finished, _results) = (0, 0, 0, default);
+        _done.Reset();
+        return true;
+    }
 
     /// <summary>The next item, if one is left and fits. For the one flush loop that has the call.</summary>
     public bool TryTake(long room, out PublishItem item)
     {
         lock (_lock)
         {
-            if (_abandoned || _taken == count || items[_taken].Size > room)
+            if (_abandoned || _taken == _count || _items[_taken].Size > room)
             {
                 item = default;
                 return false;
             }
 
-            item = items[_taken++];
+            item = _items[_taken++];
             return true;
         }
     }
@@ -44,7 +80,7 @@ internal sealed class PublishCall(PublishItem[] items, int count, Memory<Publish
         {
             lock (_lock)
             {
-                return !_abandoned && _taken < count;
+                return !_abandoned && _taken < _count;
             }
         }
     }
@@ -58,10 +94,10 @@ internal sealed class PublishCall(PublishItem[] items, int count, Memory<Publish
                 return;
             }
 
-            results.Span[item.Index] = result;
-            if (++_finished == count)
+            _results.Span[item.Index] = result;
+            if (++_finished == _count)
             {
-                _done.TrySetResult();
+                _done.SetResult(true);
             }
         }
     }
@@ -71,16 +107,16 @@ internal sealed class PublishCall(PublishItem[] items, int count, Memory<Publish
     {
         lock (_lock)
         {
-            if (_abandoned || _finished == count)
+            if (_abandoned || _finished == _count)
             {
                 return;
             }
 
             _abandoned = true;
-            var span = results.Span;
-            for (var i = 0; i < count; i++)
+            var span = _results.Span;
+            for (var i = 0; i < _count; i++)
             {
-                ref var result = ref span[items[i].Index];
+                ref var result = ref span[_items[i].Index];
                 if (i >= _taken)
                 {
                     result = new(PublishStatus.NotSent, error);
@@ -91,9 +127,16 @@ internal sealed class PublishCall(PublishItem[] items, int count, Memory<Publish
                 }
             }
 
-            _done.TrySetResult();
+            _done.SetResult(true);
         }
     }
+
+    void IValueTaskSource.GetResult(short token) => _done.GetResult(token);
+
+    ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => _done.GetStatus(token);
+
+    void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        _done.OnCompleted(continuation, state, token, flags);
 
     /// <summary>Marks results that are still to come.</summary>
     public static readonly Exception Pending = new InvalidOperationException("The result is not known yet.");

@@ -56,7 +56,7 @@ internal sealed class BindingRegistry(Connections connections, RabbitMqPublisher
         }
 
         var results = new PublishResult[missing.Length];
-        await publisher.SendAsync([.. missing.Select(static (binding, i) => Line($"{binding.Pattern} {binding.Queue}", i))], missing.Length, results, cancellationToken)
+        await publisher.SendAsync(Lines([.. missing.Select(static binding => $"{binding.Pattern} {binding.Queue}")]), results, cancellationToken)
             .ConfigureAwait(false);
         foreach (var result in results)
         {
@@ -100,7 +100,7 @@ internal sealed class BindingRegistry(Connections connections, RabbitMqPublisher
                 var mark = Mark + Guid.NewGuid().ToString("N");
                 var seen = reader.Expect(mark);
                 var results = new PublishResult[1];
-                await publisher.SendAsync([Line(mark, 0)], 1, results, limit.Token).ConfigureAwait(false);
+                await publisher.SendAsync(Lines(mark), results, limit.Token).ConfigureAwait(false);
                 if (results[0].Status != PublishStatus.Stored)
                 {
                     throw results[0].Error ?? new TimeoutException();
@@ -159,8 +159,17 @@ internal sealed class BindingRegistry(Connections connections, RabbitMqPublisher
         return reader;
     }
 
-    private static WireMessage Line(string text, int index) =>
-        new("", Stream, new Envelope { Id = Guid.NewGuid().ToString("N"), ContentType = "text/plain", Body = Encoding.ASCII.GetBytes(text) }, index);
+    private static PublishCall Lines(params ReadOnlySpan<string> lines)
+    {
+        var call = PublishCall.Take();
+        foreach (var line in lines)
+        {
+            var envelope = new Envelope { Id = Guid.NewGuid().ToString("N"), ContentType = "text/plain", Body = Encoding.ASCII.GetBytes(line) };
+            call.Add(new("", Stream, envelope, call.Count));
+        }
+
+        return call;
+    }
 
     /// <summary>Follows the stream from its beginning.</summary>
     private sealed class Reader(IChannel channel) : AsyncDefaultBasicConsumer(channel), IAsyncDisposable

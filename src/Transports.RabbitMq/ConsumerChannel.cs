@@ -10,6 +10,9 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
 {
     private static readonly TimeSpan LongestFlush = TimeSpan.FromSeconds(2);
 
+    /// <summary>How long a large window stays although a small one would do.</summary>
+    private static readonly TimeSpan LongestIdle = TimeSpan.FromSeconds(1);
+
     /// <summary>So many commands of a channel to one queue the broker lets run before it holds further ones back (32, less a margin).</summary>
     private const int QuickSettlements = 24;
 
@@ -18,18 +21,20 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
     private readonly Connections _connections;
     private readonly Channel<RabbitMqDelivery> _pushed = System.Threading.Channels.Channel.CreateUnbounded<RabbitMqDelivery>(new() { SingleWriter = false });
     private readonly SemaphoreSlim _change = new(1, 1);
+    private readonly int _prefetch;
     private TaskCompletionSource? _cancelled;
     private string? _tag;
+    private int _first;
+    private long _neededAt;
     private readonly long[] _settled = new long[QuickSettlements];
     private int _settlements;
-    private volatile bool _subscribed;
     private volatile bool _ended;
     private volatile TransportException? _failure;
 
-    private ConsumerChannel(IChannel channel, string queue, Connections connections)
+    private ConsumerChannel(IChannel channel, string queue, int prefetch, Connections connections)
         : base(channel)
     {
-        (_queue, _connections, _doing) = (queue, connections, $"receive from '{queue}'");
+        (_queue, _prefetch, _connections, _doing) = (queue, Math.Min(prefetch, ushort.MaxValue), connections, $"receive from '{queue}'");
         channel.ChannelShutdownAsync += (_, reason) =>
         {
             Fail(RabbitMqErrors.Closed(reason, _doing, _connections.Where));
@@ -40,7 +45,10 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
     /// <summary>Why nothing more comes and nothing more can be settled, or null.</summary>
     public TransportException? Failure => _failure;
 
-    public bool IsSubscribed => _subscribed;
+    /// <summary>How much the broker pushes unsettled; 0 while nothing is subscribed to.</summary>
+    public int Window { get; private set; }
+
+    public UnsettledTags Unsettled { get; } = new();
 
     /// <summary>To be called before each ack and nack.</summary>
     public void NoteSettlement() => _settled[(uint)Interlocked.Increment(ref _settlements) % QuickSettlements] = Stopwatch.GetTimestamp();
@@ -55,8 +63,7 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
             try
             {
                 await channel.QueueDeclarePassiveAsync(queue).ConfigureAwait(false);
-                await channel.BasicQosAsync(0, (ushort)Math.Min(prefetch, ushort.MaxValue), global: false).ConfigureAwait(false);
-                return new(channel, queue, connections);
+                return new(channel, queue, prefetch, connections);
             }
             catch
             {
@@ -74,22 +81,52 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
     {
         // What was pushed before the channel was lost is another's now.
         delivery = null;
-        return _failure is null && _pushed.Reader.TryRead(out delivery);
+        if (_failure is not null || !_pushed.Reader.TryRead(out delivery))
+        {
+            return false;
+        }
+
+        Unsettled.Take();
+        return true;
     }
 
     /// <summary>Until there is something to take, or it has failed or ended.</summary>
     public async ValueTask WaitAsync(CancellationToken cancellationToken) => await _pushed.Reader.WaitToReadAsync(cancellationToken).ConfigureAwait(false);
 
-    /// <summary>Lets the broker push. Without effect after the end.</summary>
-    public async Task SubscribeAsync()
+    /// <summary>
+    /// How much the broker is to push, when so many more are asked for: as much as the first time, or all that is allowed. A window in between
+    /// would be subscribed to anew all the time.
+    /// </summary>
+    public int Fit(int max)
+    {
+        var needed = Unsettled.Taken + max;
+        if (_first == 0)
+        {
+            _first = Math.Min(max, _prefetch);
+        }
+
+        if (needed > _first)
+        {
+            _neededAt = Stopwatch.GetTimestamp();
+            return _prefetch;
+        }
+
+        return Window > _first && Stopwatch.GetElapsedTime(_neededAt) < LongestIdle ? Window : _first;
+    }
+
+    /// <summary>Lets the broker push so much. What was pushed before stays here. Without effect after the end.</summary>
+    public async Task SubscribeAsync(int window)
     {
         await _change.WaitAsync().ConfigureAwait(false);
         try
         {
-            if (!_subscribed && !_ended && _failure is null)
+            if (Window != window && !_ended && _failure is null)
             {
+                // AMQP changes the prefetch of a consumer only by another consumer.
+                await CancelAsync().ConfigureAwait(false);
+                await Channel.BasicQosAsync(0, (ushort)window, global: false).ConfigureAwait(false);
                 _tag = await Channel.BasicConsumeAsync(_queue, autoAck: false, this).ConfigureAwait(false);
-                _subscribed = true;
+                Window = window;
             }
         }
         catch (Exception e)
@@ -111,14 +148,7 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
         try
         {
             _ended |= forGood;
-            if (_subscribed && _failure is null)
-            {
-                _subscribed = false;
-                _cancelled = new(TaskCreationOptions.RunContinuationsAsynchronously);
-                await Channel.BasicCancelAsync(_tag!).ConfigureAwait(false);
-                // The client passes this on in order, so nothing comes after it.
-                await _cancelled.Task.WaitAsync(Channel.ContinuationTimeout, TimeProvider.System).ConfigureAwait(false);
-            }
+            await CancelAsync().ConfigureAwait(false);
 
             while (TryTake(out var delivery))
             {
@@ -142,22 +172,38 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
         return left;
     }
 
+    private async ValueTask CancelAsync()
+    {
+        if (Window == 0 || _failure is not null)
+        {
+            return;
+        }
+
+        Window = 0;
+        _cancelled = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        await Channel.BasicCancelAsync(_tag!).ConfigureAwait(false);
+        // The client passes this on in order, so nothing comes after it.
+        await _cancelled.Task.WaitAsync(Channel.ContinuationTimeout, TimeProvider.System).ConfigureAwait(false);
+    }
+
     public override Task HandleBasicDeliverAsync(
         string consumerTag, ulong deliveryTag, bool redelivered, string exchange, string routingKey, IReadOnlyBasicProperties properties,
         ReadOnlyMemory<byte> body, CancellationToken cancellationToken = default)
     {
         // The body is the client's again when this returns.
-        var copy = body.ToArray();
+        var array = BodyPool.Rent(body.Length);
+        body.CopyTo(array);
+        var copy = array.AsMemory(0, body.Length);
         RabbitMqDelivery delivery;
         try
         {
             var envelope = EnvelopeReader.Read(exchange, routingKey, properties, copy, out var redeliveries);
-            delivery = new(this, _queue, envelope, deliveryTag, redeliveries);
+            delivery = new(this, _queue, envelope, deliveryTag, redeliveries, array);
         }
         catch (Exception e)
         {
             // Not known to happen; but a message that cannot be read must not stay here for ever.
-            delivery = new(this, _queue, new() { Id = $"amqp:unreadable:{deliveryTag}", Body = copy }, deliveryTag, 0)
+            delivery = new(this, _queue, new() { Id = $"amqp:unreadable:{deliveryTag}", Body = copy }, deliveryTag, 0, array)
             {
                 Defect = $"Its properties cannot be read: {e.Message}",
             };
@@ -241,7 +287,7 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
     private void Fail(TransportException failure)
     {
         _failure ??= failure;
-        _subscribed = false;
+        Window = 0;
         _cancelled?.TrySetResult();
         _pushed.Writer.TryComplete();
     }

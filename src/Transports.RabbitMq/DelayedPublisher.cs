@@ -12,8 +12,7 @@ internal sealed class DelayedPublisher(RabbitMqPublisher publisher, DelayLadder 
     public ValueTask PublishAsync(
         ReadOnlyMemory<OutgoingMessage> batch, ReadOnlyMemory<int> redeliveries, Memory<PublishResult> results, CancellationToken cancellationToken)
     {
-        var messages = new WireMessage[batch.Length];
-        var count = 0;
+        var call = PublishCall.Take();
         for (var i = 0; i < batch.Length; i++)
         {
             ref readonly var message = ref batch.Span[i];
@@ -23,15 +22,16 @@ internal sealed class DelayedPublisher(RabbitMqPublisher publisher, DelayLadder 
             }
             else if (message.Delay > TimeSpan.Zero)
             {
+                // Nothing of the call has been sent: it is forgotten.
                 return PublishDelayedAsync(batch, redeliveries, results, cancellationToken);
             }
             else
             {
-                messages[count++] = Direct(message, i, redeliveries.IsEmpty ? 0 : redeliveries.Span[i]);
+                call.Add(Direct(message, i, redeliveries.IsEmpty ? 0 : redeliveries.Span[i]));
             }
         }
 
-        return publisher.SendAsync(messages, count, results, cancellationToken);
+        return publisher.SendAsync(call, results, cancellationToken);
     }
 
     private static WireMessage Direct(in OutgoingMessage message, int index, int redeliveries) =>
@@ -62,7 +62,13 @@ internal sealed class DelayedPublisher(RabbitMqPublisher publisher, DelayLadder 
         }
 
         var copies = new PublishResult[messages.Count];
-        await publisher.SendAsync([.. messages], messages.Count, copies, cancellationToken).ConfigureAwait(false);
+        var call = PublishCall.Take();
+        foreach (var message in messages)
+        {
+            call.Add(message);
+        }
+
+        await publisher.SendAsync(call, copies, cancellationToken).ConfigureAwait(false);
         for (var i = copies.Length - 1; i >= 0; i--)
         {
             var first = i;

@@ -14,7 +14,7 @@ internal static class EnvelopeReader
     /// <param name="properties">Its properties.</param>
     /// <param name="body">Its body; kept.</param>
     /// <param name="redeliveries">Hand-outs without an outcome, those before a hand-back included.</param>
-    public static Envelope Read(string exchange, string routingKey, IReadOnlyBasicProperties properties, byte[] body, out int redeliveries)
+    public static Envelope Read(string exchange, string routingKey, IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body, out int redeliveries)
     {
         var fields = default(Fields);
         fields.Topic = exchange == RabbitMqTopology.Topics ? routingKey : null;
@@ -151,7 +151,7 @@ internal static class EnvelopeReader
     /// AMQP knows a message by no position that outlives its redelivery, so a foreign message without an id is known by what it is. Two
     /// that are equal in everything have the same id.
     /// </summary>
-    private static string MadeId(string exchange, string routingKey, IReadOnlyBasicProperties properties, byte[] body)
+    private static string MadeId(string exchange, string routingKey, IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         foreach (var text in (ReadOnlySpan<string?>)[
@@ -162,7 +162,7 @@ internal static class EnvelopeReader
             hash.AppendData([0]);
         }
 
-        hash.AppendData(body);
+        hash.AppendData(body.Span);
         return "amqp:" + Convert.ToHexStringLower(hash.GetHashAndReset().AsSpan(0, 16));
     }
 

@@ -11,6 +11,7 @@ namespace Postrider.Transports.RabbitMq;
 internal static class HeaderText
 {
     private const int Deepest = 100;
+    private const int LongestTime = 100;
     private static readonly UTF8Encoding Strict = new(false, throwOnInvalidBytes: true);
     private static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
@@ -54,10 +55,17 @@ internal static class HeaderText
     public static DateTimeOffset? Time(object value) => value switch
     {
         AmqpTimestamp time => Moment(time),
-        byte[] or string when DateTimeOffset.TryParse(
-            Of(value), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) => time,
+        byte[] bytes => Parse(bytes),
+        string text when DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) => time,
         _ => null,
     };
+
+    private static DateTimeOffset? Parse(ReadOnlySpan<byte> bytes)
+    {
+        Span<char> text = stackalloc char[LongestTime];
+        return bytes.Length <= LongestTime && Encoding.UTF8.TryGetChars(bytes, text, out var length)
+            && DateTimeOffset.TryParse(text[..length], CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) ? time : null;
+    }
 
     private static DateTimeOffset? Moment(AmqpTimestamp time) =>
         time.UnixTime is >= 0 and < 253_402_300_800 ? DateTimeOffset.FromUnixTimeSeconds(time.UnixTime) : null;

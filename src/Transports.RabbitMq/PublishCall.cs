@@ -1,4 +1,6 @@
+using System.Threading.Tasks.Sources;
 using Postrider.Core.Transport;
+using Postrider.Pooling;
 using RabbitMQ.Client;
 
 namespace Postrider.Transports.RabbitMq;
@@ -13,19 +15,63 @@ internal readonly record struct WireMessage(string Exchange, string RoutingKey, 
 
 /// <summary>
 /// One call of <see cref="RabbitMqPublisher.SendAsync"/> under way: the writer takes its messages in their order, and the caller waits until
-/// each has a result or it gives up.
+/// each has a result or it gives up. Reused, unless the caller gave up: then the writer or the broker may still come to it.
 /// </summary>
-internal sealed class PublishCall(WireMessage[] messages, int count, Memory<PublishResult> results)
-    : TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)
+internal sealed class PublishCall : IValueTaskSource
 {
+    private const int LargestKept = 256;
+
     private readonly Lock _lock = new();
+    private ManualResetValueTaskSourceCore<bool> _done = new() { RunContinuationsAsynchronously = true };
+    private WireMessage[] _messages = new WireMessage[1];
+    private Memory<PublishResult> _results;
     private int _written;
     private int _finished;
     private bool _abandoned;
 
-    public int Count => count;
+    public int Count { get; private set; }
 
-    public ref readonly WireMessage this[int index] => ref messages[index];
+    /// <summary>Completes when all have a result.</summary>
+    public ValueTask Done => new(this, _done.Version);
+
+    public ref readonly WireMessage this[int index] => ref _messages[index];
+
+    /// <summary>To be filled with messages for exchanges, and sent.</summary>
+    public static PublishCall Take() => Pool<PublishCall>.Take() ?? new();
+
+    public void Add(in WireMessage message)
+    {
+        if (Count == _messages.Length)
+        {
+            Array.Resize(ref _messages, Count * 2);
+        }
+
+        _messages[Count++] = message;
+    }
+
+    /// <summary>All are added, and not sent yet. Results of other indices than theirs stay as they are.</summary>
+    public void Begin(Memory<PublishResult> results)
+    {
+        _results = results;
+        for (var i = 0; i < Count; i++)
+        {
+            results.Span[_messages[i].Index] = new(PublishStatus.Unknown, Pending);
+        }
+    }
+
+    /// <summary>After its end: makes it ready for the next one, if that can be.</summary>
+    public bool TryReset()
+    {
+        if (_abandoned || _messages.Length > LargestKept)
+        {
+            return false;
+        }
+
+        _messages.AsSpan(0, Count).Clear();
+        (Count, _written, _finished, _results) = (0, 0, 0, default);
+        _done.Reset();
+        return true;
+    }
 
     /// <summary>Hands a message to the client, unless the caller has given up. When this returns nothing of the message is read any more.</summary>
     /// <remarks>
@@ -43,7 +89,7 @@ internal sealed class PublishCall(WireMessage[] messages, int count, Memory<Publ
             }
 
             _written = index + 1;
-            ref readonly var message = ref messages[index];
+            ref readonly var message = ref _messages[index];
             written = channel.BasicPublishAsync(
                 message.Exchange, message.RoutingKey, mandatory: true, mapper.Write(message, message.Exchange), message.Envelope.Body, CancellationToken.None);
             return true;
@@ -59,10 +105,10 @@ internal sealed class PublishCall(WireMessage[] messages, int count, Memory<Publ
                 return;
             }
 
-            results.Span[messages[index].Index] = result;
-            if (++_finished == count)
+            _results.Span[_messages[index].Index] = result;
+            if (++_finished == Count)
             {
-                TrySetResult();
+                _done.SetResult(true);
             }
         }
     }
@@ -72,25 +118,32 @@ internal sealed class PublishCall(WireMessage[] messages, int count, Memory<Publ
     {
         lock (_lock)
         {
-            if (_abandoned || _finished == count)
+            if (_abandoned || _finished == Count)
             {
                 return;
             }
 
             _abandoned = true;
-            var span = results.Span;
-            for (var i = 0; i < count; i++)
+            var span = _results.Span;
+            for (var i = 0; i < Count; i++)
             {
-                ref var result = ref span[messages[i].Index];
+                ref var result = ref span[_messages[i].Index];
                 if (ReferenceEquals(result.Error, Pending))
                 {
                     result = new(i < _written ? PublishStatus.Unknown : PublishStatus.NotSent, error);
                 }
             }
 
-            TrySetResult();
+            _done.SetResult(true);
         }
     }
+
+    void IValueTaskSource.GetResult(short token) => _done.GetResult(token);
+
+    ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => _done.GetStatus(token);
+
+    void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        _done.OnCompleted(continuation, state, token, flags);
 
     /// <summary>Marks results that are still to come.</summary>
     public static readonly Exception Pending = new InvalidOperationException("The result is not known yet.");

@@ -3,7 +3,7 @@ using Postrider.Core.Transport;
 namespace Postrider.Transports.RabbitMq;
 
 /// <summary>A delivery, which is its channel's for as long as that lives.</summary>
-internal sealed class RabbitMqDelivery(ConsumerChannel channel, string queue, Envelope envelope, ulong tag, int redeliveries)
+internal sealed class RabbitMqDelivery(ConsumerChannel channel, string queue, Envelope envelope, ulong tag, int redeliveries, byte[] body)
     : Delivery(queue, envelope, redeliveries)
 {
     private int _settling;
@@ -14,6 +14,13 @@ internal sealed class RabbitMqDelivery(ConsumerChannel channel, string queue, En
 
     /// <summary>False if it is settled or being settled.</summary>
     public bool TryBegin() => Interlocked.Exchange(ref _settling, 1) == 0;
+
+    /// <summary>It is settled: nobody reads the body any more (<see cref="Delivery"/>), so the next delivery may have its array.</summary>
+    public void End()
+    {
+        Channel.Unsettled.Settle(Tag);
+        BodyPool.Return(body);
+    }
 
     /// <summary>It may be tried again.</summary>
     public void Undo() => Volatile.Write(ref _settling, 0);

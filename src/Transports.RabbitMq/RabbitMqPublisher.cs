@@ -1,5 +1,7 @@
+using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Postrider.Core.Transport;
+using Postrider.Pooling;
 using RabbitMQ.Client;
 
 namespace Postrider.Transports.RabbitMq;
@@ -58,33 +60,33 @@ internal sealed class RabbitMqPublisher : IAsyncDisposable
         TransportError.Other);
 
     /// <summary>Publishes to exchanges; the contract is that of <see cref="ITransport.PublishAsync"/>. Results of other indices stay as they are.</summary>
-    public async ValueTask SendAsync(WireMessage[] messages, int count, Memory<PublishResult> results, CancellationToken cancellationToken)
+    /// <remarks>The call is the publisher's again.</remarks>
+    [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder))]
+    public async ValueTask SendAsync(PublishCall call, Memory<PublishResult> results, CancellationToken cancellationToken)
     {
-        if (count == 0)
+        if (call.Count > 0)
         {
-            return;
+            call.Begin(results);
+            if (cancellationToken.IsCancellationRequested)
+            {
+                call.Abandon(new OperationCanceledException(cancellationToken));
+            }
+            else if (!_calls.Writer.TryWrite(call))
+            {
+                call.Abandon(RabbitMqErrors.Map(new ObjectDisposedException(nameof(RabbitMqTransport)), "publish", _connections.Where));
+            }
+
+            var registration = cancellationToken.UnsafeRegister(
+                static (state, token) => ((PublishCall)state!).Abandon(new OperationCanceledException(token)), call);
+            await using (registration.ConfigureAwait(false))
+            {
+                await call.Done.ConfigureAwait(false);
+            }
         }
 
-        for (var i = 0; i < count; i++)
+        if (call.TryReset())
         {
-            results.Span[messages[i].Index] = new(PublishStatus.Unknown, PublishCall.Pending);
-        }
-
-        var call = new PublishCall(messages, count, results);
-        if (cancellationToken.IsCancellationRequested)
-        {
-            call.Abandon(new OperationCanceledException(cancellationToken));
-        }
-        else if (!_calls.Writer.TryWrite(call))
-        {
-            call.Abandon(RabbitMqErrors.Map(new ObjectDisposedException(nameof(RabbitMqTransport)), "publish", _connections.Where));
-        }
-
-        var registration = cancellationToken.UnsafeRegister(
-            static (state, token) => ((PublishCall)state!).Abandon(new OperationCanceledException(token)), call);
-        await using (registration.ConfigureAwait(false))
-        {
-            await call.Task.ConfigureAwait(false);
+            Pool<PublishCall>.Give(call);
         }
     }
 
@@ -109,7 +111,9 @@ internal sealed class RabbitMqPublisher : IAsyncDisposable
         {
             while (reader.TryRead(out var call))
             {
-                for (var i = 0; i < call.Count; i++)
+                // The call may be another's as soon as its last message is out.
+                var count = call.Count;
+                for (var i = 0; i < count; i++)
                 {
                     if (await WhyNotAsync().ConfigureAwait(false) is { } error)
                     {
@@ -135,7 +139,8 @@ internal sealed class RabbitMqPublisher : IAsyncDisposable
 
     private static void Fail(PublishCall call, int from, TransportException error)
     {
-        for (var i = from; i < call.Count; i++)
+        var count = call.Count;
+        for (var i = from; i < count; i++)
         {
             call.Finish(i, new(PublishStatus.NotSent, error));
         }

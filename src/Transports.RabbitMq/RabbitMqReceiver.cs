@@ -13,7 +13,7 @@ internal sealed class RabbitMqReceiver : IReceiver
     private ConsumerChannel? _channel;
     private Task<ConsumerChannel>? _opening;
     private volatile bool _stopped;
-    private volatile bool _waiting;
+    private volatile int _waiting;
     private int _disposed;
 
     public RabbitMqReceiver(Connections connections, DelayedPublisher publisher, ReceiverOptions options, ConsumerChannel channel)
@@ -31,6 +31,12 @@ internal sealed class RabbitMqReceiver : IReceiver
             while (!_stopped)
             {
                 var channel = _channel ?? await OpenAsync(cancellationToken).ConfigureAwait(false);
+                var window = channel.Fit(max);
+                if (channel.Window != 0 && channel.Window != window)
+                {
+                    await channel.SubscribeAsync(window).WaitAsync(cancellationToken).ConfigureAwait(false);
+                }
+
                 if (channel.TryTake(out var first))
                 {
                     var taken = Take(channel, first, max);
@@ -56,14 +62,14 @@ internal sealed class RabbitMqReceiver : IReceiver
                     throw failure;
                 }
 
-                _waiting = true;
-                if (channel.IsSubscribed)
+                _waiting = window;
+                if (channel.Window != 0)
                 {
                     await channel.WaitAsync(cancellationToken).ConfigureAwait(false);
                 }
                 else
                 {
-                    await channel.SubscribeAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
+                    await channel.SubscribeAsync(window).WaitAsync(cancellationToken).ConfigureAwait(false);
                 }
             }
 
@@ -71,7 +77,7 @@ internal sealed class RabbitMqReceiver : IReceiver
         }
         finally
         {
-            _waiting = false;
+            _waiting = 0;
             _one.Release();
         }
     }
@@ -93,10 +99,10 @@ internal sealed class RabbitMqReceiver : IReceiver
         {
             // What is pushed and not asked for would be counted with the suspect that is kept.
             await HandBackAsync(channel, forGood: false).WaitAsync(cancellationToken).ConfigureAwait(false);
-            if (_waiting)
+            if (_waiting is > 0 and var window)
             {
                 // Somebody asks already.
-                await channel.SubscribeAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
+                await channel.SubscribeAsync(window).WaitAsync(cancellationToken).ConfigureAwait(false);
             }
         }
 

@@ -1,3 +1,4 @@
+using System.Buffers;
 using Postrider.Core.Transport;
 using RabbitMQ.Client.Exceptions;
 
@@ -13,7 +14,8 @@ internal sealed class RabbitMqSettler(DelayedPublisher publisher, string queue)
 
     public async ValueTask SettleAsync(ReadOnlyMemory<Settlement> batch, Memory<SettleResult> results, CancellationToken cancellationToken)
     {
-        var copies = 0;
+        var (copies, acks) = (0, 0);
+        ConsumerChannel? channel = null;
         for (var i = 0; i < batch.Length; i++)
         {
             var settlement = batch.Span[i];
@@ -27,11 +29,21 @@ internal sealed class RabbitMqSettler(DelayedPublisher publisher, string queue)
                 results.Span[i] = new(SettleStatus.Failed, ToCopy);
                 copies++;
             }
+            else if (settlement.Kind == SettlementKind.Ack && (channel ??= delivery.Channel) == delivery.Channel)
+            {
+                results.Span[i] = new(SettleStatus.Failed, ToAck);
+                acks++;
+            }
             else
             {
-                var told = await TellAsync(delivery, ack: settlement.Kind == SettlementKind.Ack, cancellationToken).ConfigureAwait(false);
+                var told = await TellAsync(delivery, settlement.Kind == SettlementKind.Ack, multiple: false, cancellationToken).ConfigureAwait(false);
                 results.Span[i] = told;
             }
+        }
+
+        if (acks > 0)
+        {
+            await AckAsync(channel!, batch, results, acks, cancellationToken).ConfigureAwait(false);
         }
 
         if (copies > 0)
@@ -49,7 +61,7 @@ internal sealed class RabbitMqSettler(DelayedPublisher publisher, string queue)
         {
             if (results[i].Status == SettleStatus.Failed)
             {
-                await TellAsync((RabbitMqDelivery)batch[i].Delivery, ack: false, CancellationToken.None).ConfigureAwait(false);
+                await TellAsync((RabbitMqDelivery)batch[i].Delivery, ack: false, multiple: false, CancellationToken.None).ConfigureAwait(false);
             }
         }
     }
@@ -59,36 +71,115 @@ internal sealed class RabbitMqSettler(DelayedPublisher publisher, string queue)
         settlement.Kind is SettlementKind.Retry or SettlementKind.DeadLetter
         || (settlement.Kind == SettlementKind.Release && settlement.Delivery.IsSuspect);
 
-    private static async ValueTask<SettleResult> TellAsync(RabbitMqDelivery delivery, bool ack, CancellationToken cancellationToken)
+    /// <summary>One command for all up to the first that is not settled, one each for those beyond: a handler there still runs.</summary>
+    private static async ValueTask AckAsync(
+        ConsumerChannel channel, ReadOnlyMemory<Settlement> batch, Memory<SettleResult> results, int count, CancellationToken cancellationToken)
     {
+        var (first, last) = Split(channel, batch.Span, results.Span, count);
+        var together = default(SettleResult);
+        if (last is not null)
+        {
+            together = await TellAsync(last, ack: true, multiple: true, cancellationToken).ConfigureAwait(false);
+        }
+
+        for (var i = 0; i < batch.Length; i++)
+        {
+            if (!ReferenceEquals(results.Span[i].Error, ToAck))
+            {
+                continue;
+            }
+
+            var delivery = (RabbitMqDelivery)batch.Span[i].Delivery;
+            if (delivery.Tag < first)
+            {
+                results.Span[i] = together;
+                Note(delivery, together);
+            }
+            else
+            {
+                var told = await TellAsync(delivery, ack: true, multiple: false, cancellationToken).ConfigureAwait(false);
+                results.Span[i] = told;
+            }
+        }
+    }
+
+    /// <returns>The first tag that is not settled after this batch, and the last delivery of the batch before it.</returns>
+    private static (ulong First, RabbitMqDelivery? Last) Split(
+        ConsumerChannel channel, ReadOnlySpan<Settlement> batch, ReadOnlySpan<SettleResult> results, int count)
+    {
+        var tags = ArrayPool<ulong>.Shared.Rent(count);
+        var found = 0;
+        for (var i = 0; i < batch.Length; i++)
+        {
+            if (ReferenceEquals(results[i].Error, ToAck))
+            {
+                tags[found++] = ((RabbitMqDelivery)batch[i].Delivery).Tag;
+            }
+        }
+
+        tags.AsSpan(0, count).Sort();
+        var first = channel.Unsettled.FirstAfter(tags.AsSpan(0, count));
+        ArrayPool<ulong>.Shared.Return(tags);
+        RabbitMqDelivery? last = null;
+        for (var i = 0; i < batch.Length; i++)
+        {
+            if (ReferenceEquals(results[i].Error, ToAck) && batch[i].Delivery is RabbitMqDelivery one && one.Tag < first && !(one.Tag < last?.Tag))
+            {
+                last = one;
+            }
+        }
+
+        return (first, last);
+    }
+
+    /// <param name="delivery">What is settled.</param>
+    /// <param name="ack">Or else handed back.</param>
+    /// <param name="multiple">With everything before it; the caller notes the results.</param>
+    /// <param name="cancellationToken">Ends it before it is written.</param>
+    private static async ValueTask<SettleResult> TellAsync(RabbitMqDelivery delivery, bool ack, bool multiple, CancellationToken cancellationToken)
+    {
+        SettleResult result;
         try
         {
             delivery.Channel.NoteSettlement();
             if (ack)
             {
-                await delivery.Channel.Channel.BasicAckAsync(delivery.Tag, multiple: false, cancellationToken).ConfigureAwait(false);
+                await delivery.Channel.Channel.BasicAckAsync(delivery.Tag, multiple, cancellationToken).ConfigureAwait(false);
             }
             else
             {
                 await delivery.Channel.Channel.BasicNackAsync(delivery.Tag, multiple: false, requeue: true, cancellationToken).ConfigureAwait(false);
             }
 
-            return SettleResult.Settled;
-        }
-        catch (OperationCanceledException e) when (cancellationToken.IsCancellationRequested)
-        {
-            delivery.Undo();
-            return SettleResult.Failed(e);
+            result = SettleResult.Settled;
         }
         catch (Exception e) when (e is OperationInterruptedException or ObjectDisposedException or System.Threading.Channels.ChannelClosedException)
         {
             // Without its channel it is the broker's again.
-            return SettleResult.Lost;
+            result = SettleResult.Lost;
         }
         catch (Exception e)
         {
+            result = SettleResult.Failed(e);
+        }
+
+        if (!multiple)
+        {
+            Note(delivery, result);
+        }
+
+        return result;
+    }
+
+    private static void Note(RabbitMqDelivery delivery, in SettleResult result)
+    {
+        if (result.Status == SettleStatus.Failed)
+        {
             delivery.Undo();
-            return SettleResult.Failed(e);
+        }
+        else
+        {
+            delivery.End();
         }
     }
 
@@ -112,7 +203,7 @@ internal sealed class RabbitMqSettler(DelayedPublisher publisher, string queue)
             if (published[copy].Status == PublishStatus.Stored)
             {
                 // Not to be cancelled: the copy is there.
-                var told = await TellAsync(delivery, ack: true, CancellationToken.None).ConfigureAwait(false);
+                var told = await TellAsync(delivery, ack: true, multiple: false, CancellationToken.None).ConfigureAwait(false);
                 results.Span[at[copy]] = told;
             }
             else
@@ -135,6 +226,8 @@ internal sealed class RabbitMqSettler(DelayedPublisher publisher, string queue)
         };
     }
 
-    /// <summary>Marks results that are still to come.</summary>
+    /// <summary>Mark results that are still to come.</summary>
+    private static readonly Exception ToAck = new InvalidOperationException("The result is not known yet.");
+
     private static readonly Exception ToCopy = new InvalidOperationException("The result is not known yet.");
 }

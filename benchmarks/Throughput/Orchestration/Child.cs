@@ -18,6 +18,9 @@ internal static class Child
     /// <summary>How the address gets there: others see command lines, and it holds a password.</summary>
     public const string ConnectionVariable = "POSTRIDER_BENCH_CONNECTION";
 
+    /// <summary>How many awaits of the harness itself are pooled: all that can be in flight, so that it adds nothing to anybody's bytes.</summary>
+    private const string PoolVariable = "DOTNET_SYSTEM_THREADING_POOLINGASYNCVALUETASKSCACHESIZE";
+
     /// <summary>How long a scenario may take; a thousand times what it measures is for what hangs.</summary>
     private static TimeSpan Limit(Size size) => TimeSpan.FromSeconds(Math.Clamp(size.Seconds * 1000, 10, 600));
 
@@ -28,6 +31,7 @@ internal static class Child
         var isHost = Path.GetFileNameWithoutExtension(self).Equals("dotnet", StringComparison.OrdinalIgnoreCase);
         var start = new ProcessStartInfo(self, isHost ? [typeof(Child).Assembly.Location, .. arguments] : arguments) { RedirectStandardOutput = true };
         start.Environment[ConnectionVariable] = connection;
+        start.Environment[PoolVariable] = "4096";
         return Process.Start(start)!;
     }
 
@@ -71,7 +75,7 @@ internal static class Child
         var ring = new Ring(entry, connection, size);
         if (!scenarios.Any(static scenario => scenario.NeedsOwnProcess))
         {
-            await TryAsync(new Both("warm-up", "", new()), ring, new(entry.Id, [], report.Errors));
+            await TryAsync(new Both("warm-up", "", new()), ring with { Size = size.ForWarmUp() }, new(entry.Id, [], report.Errors));
         }
 
         foreach (var scenario in scenarios)

@@ -44,8 +44,7 @@ internal sealed class Runner(Plan plan, string? reportPath, IAnsiConsole console
     private async Task<Section> RunAsync(Broker broker, CancellationToken cancellationToken)
     {
         console.WriteLine($"== {broker.Name}");
-        await using var server = await BrokerProcess.StartAsync(broker, cancellationToken);
-        var section = new Section(broker, server.Version);
+        var section = new Section(broker);
         var turns = plan.Entries.Where(entry => entry.Broker == broker)
             .SelectMany(entry => plan.Processes(entry).Select(scenarios => (Entry: entry, Scenarios: scenarios)))
             // Side by side what is compared: all contenders of a scenario, then the next one.
@@ -55,6 +54,9 @@ internal sealed class Runner(Plan plan, string? reportPath, IAnsiConsole console
         {
             foreach (var (entry, scenarios) in turns)
             {
+                // A broker of its own, as what others have left there would slow it down.
+                await using var server = await BrokerProcess.StartAsync(broker, cancellationToken);
+                section.Version = server.Version;
                 var began = Stopwatch.GetTimestamp();
                 var report = await Child.RunAsync(server.ConnectionString, entry, scenarios, plan.Size, cancellationToken);
                 section.Add(round, report);

@@ -5,13 +5,14 @@ using Postrider.Throughput.Scenarios;
 namespace Postrider.Throughput.Orchestration;
 
 /// <summary>All that was measured on one broker.</summary>
-internal sealed class Section(Broker broker, string version)
+internal sealed class Section(Broker broker)
 {
     private readonly Dictionary<(int Round, string Contender, string Scenario), Figures> _figures = [];
 
     public Broker Broker { get; } = broker;
 
-    public string Version { get; } = version;
+    /// <summary>The broker's.</summary>
+    public string Version { get; set; } = "";
 
     /// <summary>What went wrong.</summary>
     public List<string> Errors { get; } = [];

@@ -7,8 +7,8 @@ using Postrider.Core.Transport;
 namespace Postrider.Core.Consuming;
 
 /// <summary>
-/// One receiver's life: receive by demand → bounded channel → workers → one settlement loop. A place of the window goes round:
-/// free → filled by the receive loop → handled by a worker → settled → free. A worker is free at the outcome, the place at the settlement.
+/// One receiver's life: receive by demand → bounded channel → workers → one settlement loop. A worker is free at the outcome, its place in the
+/// window at the settlement.
 /// </summary>
 internal sealed class ConsumerPump : IDisposable
 {
@@ -27,8 +27,7 @@ internal sealed class ConsumerPump : IDisposable
     private readonly MessagingStatus _status;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
-    private readonly InFlight[] _window;
-    private readonly Channel<InFlight> _free;
+    private readonly PrefetchWindow _window;
     private readonly Channel<InFlight> _work;
     private readonly SettlementLoop _settling;
     private readonly SuspectLane _suspects;
@@ -41,16 +40,10 @@ internal sealed class ConsumerPump : IDisposable
     {
         (_transport, _receiver, _queue, _handler) = (transport, receiver, queue, handler);
         (_drainTimeout, _status, _time, _logger) = (drainTimeout, status, time, logger);
-        _window = new InFlight[queue.Prefetch];
-        _free = Channel.CreateBounded<InFlight>(new BoundedChannelOptions(queue.Prefetch) { SingleReader = true });
-        _work = Channel.CreateBounded<InFlight>(new BoundedChannelOptions(queue.Prefetch) { SingleWriter = true });
-        _settling = new(receiver, queue, transport.Capabilities.System, Free, telemetry, time, logger);
-        _suspects = new(_free, _work.Writer, _settling, queue, logger);
-        for (var i = 0; i < _window.Length; i++)
-        {
-            _window[i] = new();
-            _free.Writer.TryWrite(_window[i]);
-        }
+        _window = new(queue, time);
+        _work = Channel.CreateBounded<InFlight>(new BoundedChannelOptions(queue.LargestWindow) { SingleWriter = true });
+        _settling = new(receiver, queue, transport.Capabilities.System, _window.Clear, telemetry, time, logger);
+        _suspects = new(_window, _work.Writer, _settling, queue, logger);
     }
 
     /// <summary>Runs until stopped, then drains. The receiver stays the caller's to dispose of.</summary>
@@ -89,13 +82,7 @@ internal sealed class ConsumerPump : IDisposable
         }
     }
 
-    public void Dispose()
-    {
-        foreach (var slot in _window)
-        {
-            slot.Dispose();
-        }
-    }
+    public void Dispose() => _window.Dispose();
 
     /// <summary>A loop that fails ends the whole pump, which is then started anew, rather than stalling it.</summary>
     private static Task StartAsync(Func<Task> loop, CancellationTokenSource broken) => Task.Run(
@@ -120,7 +107,7 @@ internal sealed class ConsumerPump : IDisposable
         {
             try
             {
-                if (!await _free.Reader.WaitToReadAsync(stop).ConfigureAwait(false))
+                if (!await _window.WaitAsync(stop).ConfigureAwait(false))
                 {
                     return;
                 }
@@ -134,7 +121,7 @@ internal sealed class ConsumerPump : IDisposable
                     _status.Set(_queue.Name, QueueState.Receiving);
                 }
 
-                var deliveries = await _receiver.ReceiveAsync(_free.Reader.Count, stop).ConfigureAwait(false);
+                var deliveries = await _receiver.ReceiveAsync(_window.Free, stop).ConfigureAwait(false);
                 backoff.Reset();
                 if (deliveries.Count == 0)
                 {
@@ -163,12 +150,11 @@ internal sealed class ConsumerPump : IDisposable
         for (var i = 0; i < deliveries.Count; i++)
         {
             var delivery = deliveries[i];
-            if (!_free.Reader.TryRead(out var slot))
+            if (!_window.TryFill(delivery, out var slot))
             {
                 throw new InvalidOperationException($"The receiver of '{_queue.Name}' returned more deliveries than were asked for.");
             }
 
-            slot.Fill(delivery);
             if (delivery.Redeliveries >= _queue.MaxRedeliveries)
             {
                 _settling.Post(slot, _handler.GiveUp(delivery));
@@ -183,7 +169,7 @@ internal sealed class ConsumerPump : IDisposable
             }
         }
 
-        return _suspects.IsEmpty ? ValueTask.CompletedTask : _suspects.RunAsync(_window.Length, stop);
+        return _suspects.IsEmpty ? ValueTask.CompletedTask : _suspects.RunAsync(stop);
     }
 
     private async Task WorkAsync()
@@ -195,7 +181,7 @@ internal sealed class ConsumerPump : IDisposable
                 if (slot.LeaseLost)
                 {
                     // It was lost while the delivery waited here.
-                    Free(slot);
+                    _window.Clear(slot);
                 }
                 else if (_draining)
                 {
@@ -207,7 +193,7 @@ internal sealed class ConsumerPump : IDisposable
                 }
                 else
                 {
-                    Free(slot);
+                    _window.Clear(slot);
                 }
             }
         }
@@ -230,7 +216,7 @@ internal sealed class ConsumerPump : IDisposable
         _work.Writer.TryComplete();
         if (!await EndsWithinAsync(workers, _drainTimeout).ConfigureAwait(false))
         {
-            foreach (var slot in _window)
+            foreach (var slot in _window.Places)
             {
                 slot.Cancel();
             }
@@ -246,7 +232,7 @@ internal sealed class ConsumerPump : IDisposable
         }
 
         var abandoned = 0;
-        foreach (var slot in _window)
+        foreach (var slot in _window.Places)
         {
             abandoned += slot.Delivery is null ? 0 : 1;
         }
@@ -260,11 +246,5 @@ internal sealed class ConsumerPump : IDisposable
         var ended = await Task.WhenAny(task, Task.Delay(limit, _time, stop.Token)).ConfigureAwait(false) == task;
         await stop.CancelAsync().ConfigureAwait(false);
         return ended;
-    }
-
-    private void Free(InFlight slot)
-    {
-        slot.Clear();
-        _free.Writer.TryWrite(slot);
     }
 }

@@ -6,7 +6,8 @@ namespace Postrider.Core.Consuming;
 /// <summary>A queue that is consumed: its options and its consumers by message type.</summary>
 internal sealed class ConsumerQueue
 {
-    private const int SmallestPrefetch = 32;
+    private const int SmallestWindow = 32;
+    private const int QuickWindow = 512;
 
     public required string Name { get; init; }
 
@@ -18,8 +19,11 @@ internal sealed class ConsumerQueue
 
     public required FrozenDictionary<string, BuiltConsumer> ByType { get; init; }
 
-    /// <summary>Twice what runs at once, so that workers need not wait for the next claim.</summary>
-    public int Prefetch => Math.Max(Concurrency * 2, SmallestPrefetch);
+    /// <summary>How much is under way at first: twice what runs at once, so that workers need not wait for the next claim.</summary>
+    public int FirstWindow => Math.Max(Concurrency * 2, SmallestWindow);
+
+    /// <summary>How much is under way while handlers are quick (see <see cref="PrefetchWindow"/>).</summary>
+    public int LargestWindow => Math.Max(FirstWindow, QuickWindow);
 
     /// <summary>The consumer of a message, or null: a message that names no type goes to the only consumer of the queue.</summary>
     public BuiltConsumer? Find(Envelope envelope)

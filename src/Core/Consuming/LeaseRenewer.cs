@@ -5,7 +5,7 @@ using Postrider.Core.Transport;
 namespace Postrider.Core.Consuming;
 
 /// <summary>Keeps the leases of all deliveries in the window, three times per lease. A lost one cancels its handler.</summary>
-internal sealed class LeaseRenewer(ILeaseRenewal receiver, InFlight[] window, ConsumerQueue queue, TimeProvider time, ILogger logger)
+internal sealed class LeaseRenewer(ILeaseRenewal receiver, PrefetchWindow window, ConsumerQueue queue, TimeProvider time, ILogger logger)
 {
     private readonly List<Delivery> _deliveries = [];
     private readonly List<InFlight> _slots = [];
@@ -34,7 +34,7 @@ internal sealed class LeaseRenewer(ILeaseRenewal receiver, InFlight[] window, Co
     {
         _deliveries.Clear();
         _slots.Clear();
-        foreach (var slot in window)
+        foreach (var slot in window.Places)
         {
             if (slot.Delivery is { } delivery && !slot.LeaseLost)
             {
@@ -72,7 +72,7 @@ internal sealed class LeaseRenewer(ILeaseRenewal receiver, InFlight[] window, Co
             return;
         }
 
-        foreach (var slot in window)
+        foreach (var slot in window.Places)
         {
             if (slot.Delivery is { } delivery && !slot.LeaseLost && slot.LoseLease(delivery))
             {

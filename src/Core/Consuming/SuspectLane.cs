@@ -10,7 +10,7 @@ namespace Postrider.Core.Consuming;
 /// first: so when one of them kills the process, only its own count rises, and its neighbours are never taken along.
 /// </summary>
 /// <remarks>All but one are handed back before it runs; handing back a suspect is not counted, on any transport.</remarks>
-internal sealed class SuspectLane(Channel<InFlight> free, ChannelWriter<InFlight> work, SettlementLoop settling, ConsumerQueue queue, ILogger logger)
+internal sealed class SuspectLane(PrefetchWindow window, ChannelWriter<InFlight> work, SettlementLoop settling, ConsumerQueue queue, ILogger logger)
 {
     private readonly List<InFlight> _suspects = [];
     private readonly List<InFlight> _held = [];
@@ -20,26 +20,26 @@ internal sealed class SuspectLane(Channel<InFlight> free, ChannelWriter<InFlight
     public void Add(InFlight slot) => _suspects.Add(slot);
 
     /// <summary>Called by the receive loop, which fetches nothing meanwhile.</summary>
-    public async ValueTask RunAsync(int window, CancellationToken stop)
+    public async ValueTask RunAsync(CancellationToken stop)
     {
         try
         {
             _suspects.Sort(static (a, b) => a.Delivery!.Redeliveries.CompareTo(b.Delivery!.Redeliveries));
-            await OthersSettledAsync(window, stop).ConfigureAwait(false);
+            await OthersSettledAsync(stop).ConfigureAwait(false);
             ReleaseFrom(1);
-            await OthersSettledAsync(window, stop).ConfigureAwait(false);
+            await OthersSettledAsync(stop).ConfigureAwait(false);
             var suspect = _suspects[0];
             _suspects.Clear();
             logger.Suspect(suspect.Delivery!.Envelope.Id, queue.Name, suspect.Delivery.Redeliveries);
             work.TryWrite(suspect);
-            await OthersSettledAsync(window, stop).ConfigureAwait(false);
+            await OthersSettledAsync(stop).ConfigureAwait(false);
         }
         finally
         {
             ReleaseFrom(0);
             foreach (var slot in _held)
             {
-                free.Writer.TryWrite(slot);
+                window.GiveBack(slot);
             }
 
             _held.Clear();
@@ -56,11 +56,11 @@ internal sealed class SuspectLane(Channel<InFlight> free, ChannelWriter<InFlight
     }
 
     /// <summary>Only the suspects are left in the window when every other place has come back free.</summary>
-    private async ValueTask OthersSettledAsync(int window, CancellationToken stop)
+    private async ValueTask OthersSettledAsync(CancellationToken stop)
     {
-        while (_held.Count < window - _suspects.Count)
+        while (_held.Count < window.Places.Count - _suspects.Count)
         {
-            _held.Add(await free.Reader.ReadAsync(stop).ConfigureAwait(false));
+            _held.Add(await window.HoldAsync(stop).ConfigureAwait(false));
         }
     }
 }

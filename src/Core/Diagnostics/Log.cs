@@ -20,8 +20,8 @@ internal static partial class Log
     [LoggerMessage(5, LogLevel.Information, "The transport {System} emulates {Capability}: {How}")]
     public static partial void Emulated(this ILogger logger, string system, string capability, string? how);
 
-    [LoggerMessage(10, LogLevel.Information, "Receiving from the queue '{Queue}': concurrency {Concurrency}, prefetch {Prefetch}.")]
-    public static partial void Receiving(this ILogger logger, string queue, int concurrency, int prefetch);
+    [LoggerMessage(10, LogLevel.Information, "Receiving from the queue '{Queue}': concurrency {Concurrency}, {Prefetch} to {LargestPrefetch} messages under way.")]
+    public static partial void Receiving(this ILogger logger, string queue, int concurrency, int prefetch, int largestPrefetch);
 
     [LoggerMessage(11, LogLevel.Warning, "Receiving from the queue '{Queue}' failed, trying again in {Pause}: {Reason}")]
     public static partial void ReceiveFailed(this ILogger logger, string queue, TimeSpan pause, string reason);

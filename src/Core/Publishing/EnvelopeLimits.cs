@@ -55,7 +55,13 @@ internal static class EnvelopeLimits
 
     private static string? WhyRefused(string what, string text, int limit, out int bytes)
     {
-        bytes = 0;
+        bytes = text.Length;
+        if (text.Length <= limit && !text.AsSpan().ContainsAnyExceptInRange(' ', '~'))
+        {
+            // Printable ASCII is nearly everything that comes.
+            return null;
+        }
+
         for (var i = 0; i < text.Length; i++)
         {
             // CR and LF would forge headers on line-based brokers; the others forge log lines and terminals.

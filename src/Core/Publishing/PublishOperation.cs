@@ -1,17 +1,27 @@
-using System.Collections.Concurrent;
 using Postrider.Core.Serialization;
 using Postrider.Core.Transport;
+using Postrider.Pooling;
 
 namespace Postrider.Core.Publishing;
 
-/// <summary>What one publish needs besides its envelope: buffers, a slot each for message and result, and a timeout. Reused.</summary>
-internal sealed class PublishOperation(int maxBodyBytes, TimeProvider time) : IDisposable
+/// <summary>What one publish needs: an envelope, buffers, a slot each for message and result, and a timeout. Reused.</summary>
+internal sealed class PublishOperation : IDisposable
 {
-    private readonly TimeProvider _time = time;
-    private CancellationTokenSource _timeout = new(Timeout.InfiniteTimeSpan, time);
+    private readonly int _maxBodyBytes;
+    private readonly TimeProvider _time;
+    private CancellationTokenSource _timeout;
     private CancellationTokenRegistration _caller;
 
-    public PooledBufferWriter Body { get; } = new(maxBodyBytes);
+    private PublishOperation(int maxBodyBytes, TimeProvider time)
+    {
+        (_maxBodyBytes, _time) = (maxBodyBytes, time);
+        _timeout = new(Timeout.InfiniteTimeSpan, time);
+        Body = new(maxBodyBytes);
+    }
+
+    public PooledBufferWriter Body { get; }
+
+    public Envelope Envelope { get; } = new() { Id = "" };
 
     public OutgoingMessage[] Message { get; } = new OutgoingMessage[1];
 
@@ -23,6 +33,16 @@ internal sealed class PublishOperation(int maxBodyBytes, TimeProvider time) : ID
     public string? TraceState { get; set; }
 
     public string? Baggage { get; set; }
+
+    /// <summary>An unused one. Give it back by <see cref="Return"/>, or dispose of it.</summary>
+    public static PublishOperation Take(int maxBodyBytes, TimeProvider time) =>
+        Pool<PublishOperation>.Take() is { } used && used._maxBodyBytes == maxBodyBytes && used._time == time ? used : new(maxBodyBytes, time);
+
+    public void Return()
+    {
+        Reset();
+        Pool<PublishOperation>.Give(this);
+    }
 
     /// <summary>A token that is cancelled with the caller's, or when the time is over.</summary>
     public CancellationToken Begin(TimeSpan timeout, CancellationToken caller)
@@ -40,7 +60,6 @@ internal sealed class PublishOperation(int maxBodyBytes, TimeProvider time) : ID
     {
         _caller.Dispose();
         _timeout.Dispose();
-        Body.Reset();
     }
 
     private void Reset()
@@ -54,30 +73,9 @@ internal sealed class PublishOperation(int maxBodyBytes, TimeProvider time) : ID
         }
 
         Body.Reset();
+        Envelope.Become(default);
         Message[0] = default;
         Result[0] = default;
         TraceParent = TraceState = Baggage = null;
-    }
-
-    /// <summary>Thread-safe; keeps a bounded number.</summary>
-    internal sealed class Pool(int maxBodyBytes, TimeProvider time)
-    {
-        private const int Kept = 1024;
-        private readonly ConcurrentQueue<PublishOperation> _free = new();
-
-        public PublishOperation Take() => _free.TryDequeue(out var operation) ? operation : new(maxBodyBytes, time);
-
-        public void Return(PublishOperation operation)
-        {
-            operation.Reset();
-            if (_free.Count < Kept)
-            {
-                _free.Enqueue(operation);
-            }
-            else
-            {
-                operation.Dispose();
-            }
-        }
     }
 }

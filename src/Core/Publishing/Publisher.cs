@@ -1,7 +1,9 @@
+using System.Runtime.CompilerServices;
 using Postrider.Core.Diagnostics;
 using Postrider.Core.Serialization;
 using Postrider.Core.Supervision;
 using Postrider.Core.Transport;
+using Postrider.Pooling;
 
 namespace Postrider.Core.Publishing;
 
@@ -13,25 +15,26 @@ internal sealed class Publisher(
 {
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(2);
-    private readonly PublishOperation.Pool _operations = new(options.MaxBodyBytes, time);
 
+    [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
     public async ValueTask<PublishReceipt> PublishAsync(PublishContext context)
     {
         context.CancellationToken.ThrowIfCancellationRequested();
-        var id = context.Options.MessageId ?? Guid.CreateVersion7(time.GetUtcNow()).ToString();
+        var now = time.GetUtcNow();
+        var id = context.Options.MessageId ?? MessageIds.New(now);
         if (WhyRefused(context) is { } why)
         {
             throw Refused(context, id, why);
         }
 
-        var operation = _operations.Take();
+        var operation = PublishOperation.Take(options.MaxBodyBytes, time);
         var token = operation.Begin(options.PublishTimeout, context.CancellationToken);
         var attempt = telemetry.BeginPublish(transport.Capabilities.System, context, id, operation);
         var outcome = PublishStatus.NotSent;
         Exception? error = null;
         try
         {
-            Serialize(context, id, operation);
+            Serialize(context, id, now, operation);
             (outcome, error) = await StoreAsync(context, id, operation, token).ConfigureAwait(false);
         }
         catch (BodyTooLargeException e)
@@ -41,7 +44,15 @@ internal sealed class Publisher(
         finally
         {
             telemetry.EndPublish(attempt, context, outcome, error);
-            _operations.Return(operation);
+            if (outcome is PublishStatus.NotSent or PublishStatus.Unknown)
+            {
+                // The transport may be about to look at it once more.
+                operation.Dispose();
+            }
+            else
+            {
+                operation.Return();
+            }
         }
 
         return outcome switch
@@ -65,32 +76,32 @@ internal sealed class Publisher(
             ?? (wanted.Topic is not null && context.Destination.Kind == DestinationKind.Queue ? "A send has no topic." : null);
     }
 
-    private void Serialize(PublishContext context, string id, PublishOperation operation)
+    private void Serialize(PublishContext context, string id, DateTimeOffset now, PublishOperation operation)
     {
         context.Type.Serialize(serializers.Default, operation.Body, context.Message);
         var wanted = context.Options;
-        operation.Message[0] = new OutgoingMessage(
-            context.Destination,
-            new Envelope
-            {
-                Id = id,
-                Type = context.MessageType,
-                ContentType = serializers.Default.ContentType,
-                Body = operation.Body.Written,
-                SentAt = time.GetUtcNow(),
-                Topic = context.Destination.Kind == DestinationKind.Topic ? context.Destination.Name : null,
-                Source = options.Application,
-                Key = wanted.Key,
-                CorrelationId = wanted.CorrelationId,
-                TraceParent = operation.TraceParent,
-                TraceState = operation.TraceState,
-                Baggage = operation.Baggage,
-                Headers = wanted.Headers ?? Envelope.NoHeaders,
-            },
-            wanted.Delay);
+        operation.Envelope.Become(new()
+        {
+            Id = id,
+            Type = context.MessageType,
+            ContentType = serializers.Default.ContentType,
+            Body = operation.Body.Written,
+            SentAt = now,
+            Topic = context.Destination.Kind == DestinationKind.Topic ? context.Destination.Name : null,
+            Source = options.Application,
+            Key = wanted.Key,
+            CorrelationId = wanted.CorrelationId,
+            Attempt = 1,
+            TraceParent = operation.TraceParent,
+            TraceState = operation.TraceState,
+            Baggage = operation.Baggage,
+            Headers = wanted.Headers ?? Envelope.NoHeaders,
+        });
+        operation.Message[0] = new(context.Destination, operation.Envelope, wanted.Delay);
     }
 
     /// <summary>Tries until there is an answer. Once a try ended unknown, the whole publish can no longer end as not sent.</summary>
+    [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
     private async ValueTask<(PublishStatus Outcome, Exception? Error)> StoreAsync(
         PublishContext context, string id, PublishOperation operation, CancellationToken token)
     {

@@ -51,12 +51,12 @@ internal sealed class QueueSupervisor(
     private async Task PumpAsync(CancellationToken stop)
     {
         var receiver = await transport.OpenReceiverAsync(
-            new ReceiverOptions { Queue = queue.Name, Prefetch = queue.Prefetch, Lease = queue.Lease }, stop).ConfigureAwait(false);
+            new ReceiverOptions { Queue = queue.Name, Prefetch = queue.LargestWindow, Lease = queue.Lease }, stop).ConfigureAwait(false);
         await using (receiver.ConfigureAwait(false))
         {
             using var pump = new ConsumerPump(transport, receiver, queue, handler, options.DrainTimeout, status, telemetry, time, logger);
             status.Set(queue.Name, QueueState.Receiving);
-            logger.Receiving(queue.Name, queue.Concurrency, queue.Prefetch);
+            logger.Receiving(queue.Name, queue.Concurrency, queue.FirstWindow, queue.LargestWindow);
             await pump.RunAsync(stop).ConfigureAwait(false);
         }
     }

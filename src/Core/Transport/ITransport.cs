@@ -27,7 +27,7 @@ public interface ITransport : IAsyncDisposable
     /// </summary>
     /// <remarks>
     /// <para>Completes when every result is known. Failures of items are results, not exceptions; the batch is no transaction.</para>
-    /// <para>Bodies and headers are not read after completion, so the caller may reuse their memory.
+    /// <para>Envelopes, bodies and headers are not read after completion, so the caller may reuse their memory.
     /// Cancelling ends the wait soon: items that were not handed to the broker become <see cref="PublishStatus.NotSent"/>,
     /// the others <see cref="PublishStatus.Unknown"/>; it does not throw.</para>
     /// </remarks>

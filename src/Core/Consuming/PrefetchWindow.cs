@@ -1,0 +1,121 @@
+using System.Threading.Channels;
+
+namespace Postrider.Core.Consuming;
+
+/// <summary>
+/// The places for what one receiver has claimed. A place goes round: free → filled by the receive loop → handled by a worker → settled → free.
+/// There are few of them while handlers take their time, so that other processes get what would only wait here; and many while handlers are
+/// quick, so that the broker is asked seldom and settled with in large batches.
+/// </summary>
+/// <remarks>Places are filled, added and taken away by the receive loop alone.</remarks>
+internal sealed class PrefetchWindow(ConsumerQueue queue, TimeProvider time) : IDisposable
+{
+    /// <summary>How long what waits here may take to be handled.</summary>
+    private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(100);
+
+    private readonly Channel<InFlight> _free = Channel.CreateBounded<InFlight>(new BoundedChannelOptions(queue.LargestWindow) { SingleReader = true });
+    private volatile InFlight[] _places = [];
+    private long _lookedAt = time.GetTimestamp();
+    private int _filled;
+
+    /// <summary>All places, for whoever renews leases or cancels handlers.</summary>
+    public IReadOnlyList<InFlight> Places => _places;
+
+    public int Free => _free.Reader.Count;
+
+    /// <summary>Waits until a place is free. Before and between, the size is set by what was handled lately.</summary>
+    public ValueTask<bool> WaitAsync(CancellationToken stop)
+    {
+        Fit();
+        return _free.Reader.WaitToReadAsync(stop);
+    }
+
+    public bool TryFill(Transport.Delivery delivery, out InFlight place)
+    {
+        if (!_free.Reader.TryRead(out place!))
+        {
+            return false;
+        }
+
+        place.Fill(delivery);
+        _filled++;
+        return true;
+    }
+
+    /// <summary>Takes a place out of use until it is given back.</summary>
+    public ValueTask<InFlight> HoldAsync(CancellationToken stop) => _free.Reader.ReadAsync(stop);
+
+    /// <summary>Gives a place back that was held. Thread-safe.</summary>
+    public void GiveBack(InFlight place) => _free.Writer.TryWrite(place);
+
+    /// <summary>Empties a place. Thread-safe.</summary>
+    public void Clear(InFlight place)
+    {
+        place.Clear();
+        _free.Writer.TryWrite(place);
+    }
+
+    public void Dispose()
+    {
+        foreach (var place in _places)
+        {
+            place.Dispose();
+        }
+    }
+
+    private void Fit()
+    {
+        if (_places.Length == 0)
+        {
+            Widen(queue.FirstWindow);
+        }
+
+        var elapsed = time.GetElapsedTime(_lookedAt);
+        if (elapsed < Look)
+        {
+            return;
+        }
+
+        // No more is filled than was settled, but for what the window holds.
+        var handled = _filled * (Look / elapsed);
+        (_filled, _lookedAt) = (0, time.GetTimestamp());
+        if (_places.Length < queue.LargestWindow && handled > queue.FirstWindow * 2)
+        {
+            Widen(queue.LargestWindow);
+        }
+        else if (_places.Length > queue.FirstWindow && handled < queue.FirstWindow)
+        {
+            Narrow();
+        }
+    }
+
+    private void Widen(int size)
+    {
+        var places = _places;
+        var wider = new InFlight[size];
+        places.CopyTo(wider, 0);
+        for (var i = places.Length; i < size; i++)
+        {
+            wider[i] = new();
+        }
+
+        _places = wider;
+        for (var i = places.Length; i < size; i++)
+        {
+            _free.Writer.TryWrite(wider[i]);
+        }
+    }
+
+    /// <summary>Takes away what is free; the rest at another look.</summary>
+    private void Narrow()
+    {
+        var gone = new HashSet<InFlight>();
+        while (_places.Length - gone.Count > queue.FirstWindow && _free.Reader.TryRead(out var place))
+        {
+            gone.Add(place);
+            place.Dispose();
+        }
+
+        _places = [.. _places.Where(place => !gone.Contains(place))];
+    }
+}
