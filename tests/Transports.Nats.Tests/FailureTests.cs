@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Postrider.Brokers;
 using Postrider.Core.Transport;
 
@@ -147,6 +149,55 @@ public sealed class FailureTests
         {
             await look.WaitForNextTickAsync(Server.Deadline);
         }
+    }
+
+    [Fact]
+    public async Task A_full_queue_is_not_sent_to_and_takes_more_when_there_is_room()
+    {
+        Server.Require();
+        await using var transport = Server.Transport();
+        var queue = Server.NewQueue();
+        await transport.DeclareAsync(queue);
+        var config = JsonNode.Parse((await Server.AskAsync($"STREAM.INFO.postrider_q_{queue}")).GetProperty("config").GetRawText())!;
+        (config["max_msgs"], config["discard"]) = (1, "new");
+        var answer = await Server.AskAsync($"STREAM.UPDATE.postrider_q_{queue}", config.ToJsonString());
+        Assert.False(answer.TryGetProperty("error", out var refused), refused.ToString());
+
+        var results = await transport.SendAsync(queue, Server.Message("1"), Server.Message("2"));
+
+        Assert.Equal([PublishStatus.Stored, PublishStatus.NotSent], results.Select(result => result.Status));
+        var error = Assert.IsType<TransportException>(results[1].Error);
+        Assert.True(error.IsTransient, error.Message);
+        Assert.Contains("(10077)", error.Message, StringComparison.Ordinal);
+        await using var receiver = await transport.OpenAsync(queue);
+        await receiver.DrainAsync(1);
+        using var look = new PeriodicTimer(TimeSpan.FromMilliseconds(50));
+        while (Assert.Single(await transport.SendAsync(queue, Server.Message("3"))).Status != PublishStatus.Stored)
+        {
+            await look.WaitForNextTickAsync(Server.Deadline);
+        }
+    }
+
+    [Fact]
+    public async Task A_publish_that_nobody_answers_is_unknown_after_the_command_timeout()
+    {
+        Server.Require();
+        var timeout = TimeSpan.FromSeconds(1);
+        await using var transport = new NatsTransport(Server.Options with { CommandTimeout = timeout });
+        // There is no stream for it, and someone who listens and says nothing.
+        var queue = Server.NewQueue();
+        await using var raw = await Server.RawAsync();
+        await using var silent = await raw.SubscribeCoreAsync<string>("postrider.q." + queue, cancellationToken: Server.Deadline);
+        await raw.PingAsync(Server.Deadline);
+        var start = Stopwatch.GetTimestamp();
+
+        var result = Assert.Single(await transport.SendAsync(queue, Server.Message("x")));
+
+        Assert.Equal(PublishStatus.Unknown, result.Status);
+        var error = Assert.IsType<TransportException>(result.Error);
+        Assert.Equal((TransportError.Timeout, true), (error.Reason, error.IsTransient));
+        Assert.InRange(Stopwatch.GetElapsedTime(start), timeout * 0.9, timeout * 5);
+        Assert.True(silent.Msgs.TryRead(out _));
     }
 
     [Fact]

@@ -63,6 +63,32 @@ public sealed class RoutingTests
     }
 
     [Fact]
+    public async Task A_binding_that_another_process_adds_reaches_a_receiver_that_has_just_asked_for_more()
+    {
+        Server.Require();
+        await using var transport = Server.Transport();
+        await using var other = Server.Transport();
+        var (queue, root) = (Server.NewQueue(), Server.NewQueue("t"));
+        await transport.BindAsync(queue, $"{root}.0");
+        await using var receiver = await transport.OpenAsync(queue);
+        await ExpectAsync(0);
+        for (var i = 1; i <= 10; i++)
+        {
+            // The receiver has asked for ten, got one, and has not heard of the binding.
+            await other.BindAsync(queue, $"{root}.{i}");
+            await ExpectAsync(i);
+        }
+
+        async Task ExpectAsync(int i)
+        {
+            Assert.Equal(PublishStatus.Stored, Assert.Single(await other.PublishAsync(On($"{root}.{i}"))).Status);
+            var got = Assert.Single(await receiver.ReceiveAsync(10, Server.Deadline));
+            Assert.Equal(($"{root}.{i}", 0), (got.Envelope.Topic, got.Redeliveries));
+            await receiver.SettleAsync(Settlement.Ack(got));
+        }
+    }
+
+    [Fact]
     public async Task Many_that_bind_different_topics_at_once_lose_none()
     {
         Server.Require();
