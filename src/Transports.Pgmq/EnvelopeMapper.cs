@@ -57,6 +57,7 @@ internal static class EnvelopeMapper
     [ThreadStatic]
     private static Utf8JsonWriter? s_json;
 
+    private static readonly JsonEncodedText Version = JsonEncodedText.Encode("1.0");
     private static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
 
     /// <summary>The columns of a message. Copies: nothing of the envelope is read afterwards.</summary>
@@ -69,22 +70,22 @@ internal static class EnvelopeMapper
         buffer.Reset();
         json.Reset();
         json.WriteStartObject();
-        json.WriteString(SpecVersion, "1.0");
-        Text(json, Id, envelope.Id);
-        Text(json, Type, envelope.Type);
-        Text(json, Source, envelope.Source);
+        json.WriteString(Names.SpecVersion, Version);
+        Text(json, Names.Id, envelope.Id);
+        Text(json, Names.Type, envelope.Type);
+        Text(json, Names.Source, envelope.Source);
         if (envelope.SentAt is { } time)
         {
-            json.WriteString(Time, time);
+            json.WriteString(Names.Time, time);
         }
 
-        Text(json, Key, envelope.Key);
-        Text(json, ContentType, envelope.ContentType);
-        Text(json, TraceParent, envelope.TraceParent);
-        Text(json, TraceState, envelope.TraceState);
-        Text(json, Baggage, envelope.Baggage);
-        Text(json, Topic, envelope.Topic);
-        Text(json, CorrelationId, envelope.CorrelationId);
+        Text(json, Names.Key, envelope.Key);
+        Text(json, Names.ContentType, envelope.ContentType);
+        Text(json, Names.TraceParent, envelope.TraceParent);
+        Text(json, Names.TraceState, envelope.TraceState);
+        Text(json, Names.Baggage, envelope.Baggage);
+        Text(json, Names.Topic, envelope.Topic);
+        Text(json, Names.CorrelationId, envelope.CorrelationId);
         if (envelope.Attempt != 1)
         {
             json.WriteNumber(Attempt, envelope.Attempt);
@@ -173,12 +174,25 @@ internal static class EnvelopeMapper
             return;
         }
 
+        Check(name, value);
+        json.WriteString(name, value);
+    }
+
+    private static void Text(Utf8JsonWriter json, JsonEncodedText name, string? value)
+    {
+        if (value is not null)
+        {
+            Check(name.Value, value);
+            json.WriteString(name, value);
+        }
+    }
+
+    private static void Check(string name, string value)
+    {
         if (!IsText(value) || !IsText(name))
         {
             throw new ArgumentException($"The header '{Clean(name)}' holds U+0000 or half a surrogate pair, which PostgreSQL cannot store.");
         }
-
-        json.WriteString(name, value);
     }
 
     /// <summary>Texts of exceptions are not the user's to correct: what cannot be stored is replaced.</summary>
@@ -196,6 +210,11 @@ internal static class EnvelopeMapper
     /// <summary>Whether PostgreSQL can store it: no U+0000 and no half surrogate pair.</summary>
     private static bool IsText(ReadOnlySpan<char> value)
     {
+        if (!value.ContainsAnyExceptInRange(' ', '~'))
+        {
+            return true;
+        }
+
         while (value.IndexOfAny(Suspicious) is >= 0 and var i)
         {
             if (i + 1 >= value.Length || !char.IsSurrogatePair(value[i], value[i + 1]))
@@ -207,5 +226,22 @@ internal static class EnvelopeMapper
         }
 
         return true;
+    }
+
+    /// <summary>The names that nearly every message has, encoded once.</summary>
+    private static class Names
+    {
+        public static readonly JsonEncodedText SpecVersion = JsonEncodedText.Encode(EnvelopeMapper.SpecVersion);
+        public static readonly JsonEncodedText Id = JsonEncodedText.Encode(EnvelopeMapper.Id);
+        public static readonly JsonEncodedText Type = JsonEncodedText.Encode(EnvelopeMapper.Type);
+        public static readonly JsonEncodedText Source = JsonEncodedText.Encode(EnvelopeMapper.Source);
+        public static readonly JsonEncodedText Time = JsonEncodedText.Encode(EnvelopeMapper.Time);
+        public static readonly JsonEncodedText Key = JsonEncodedText.Encode(EnvelopeMapper.Key);
+        public static readonly JsonEncodedText ContentType = JsonEncodedText.Encode(EnvelopeMapper.ContentType);
+        public static readonly JsonEncodedText TraceParent = JsonEncodedText.Encode(EnvelopeMapper.TraceParent);
+        public static readonly JsonEncodedText TraceState = JsonEncodedText.Encode(EnvelopeMapper.TraceState);
+        public static readonly JsonEncodedText Baggage = JsonEncodedText.Encode(EnvelopeMapper.Baggage);
+        public static readonly JsonEncodedText Topic = JsonEncodedText.Encode(EnvelopeMapper.Topic);
+        public static readonly JsonEncodedText CorrelationId = JsonEncodedText.Encode(EnvelopeMapper.CorrelationId);
     }
 }

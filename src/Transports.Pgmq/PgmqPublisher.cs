@@ -141,13 +141,7 @@ internal sealed class PgmqPublisher : IAsyncDisposable
         }
 
         // It goes on for others, so the caller's context must not go with it.
-        if (ExecutionContext.IsFlowSuppressed())
-        {
-            _ = SendAsync();
-            return;
-        }
-
-        using (ExecutionContext.SuppressFlow())
+        using (ExecutionContext.IsFlowSuppressed() ? default(AsyncFlowControl?) : ExecutionContext.SuppressFlow())
         {
             _ = SendAsync();
         }

@@ -1,5 +1,5 @@
+using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
-using System.Threading.Channels;
 using Postrider.Core.Transport;
 using Postrider.Pooling;
 using RabbitMQ.Client;
@@ -7,30 +7,31 @@ using RabbitMQ.Client;
 namespace Postrider.Transports.RabbitMq;
 
 /// <summary>
-/// One writer, one channel: messages go out in their order, pipelined, and each call waits for its own confirmations. No batching and no
-/// timers; a lone message is written at once.
+/// One writer at a time, one channel: messages go out in their order, pipelined, and each call waits for its own confirmations. No batching and no
+/// timers: a lone message is written at once, by its own caller, who also writes what others bring meanwhile.
 /// </summary>
 internal sealed class RabbitMqPublisher : IAsyncDisposable
 {
     /// <summary>The most that is on its way; more waits in this process.</summary>
     private const int Window = 10_000;
 
+    /// <summary>The most calls that a caller writes in its own call.</summary>
+    private const int MostOfCaller = 32;
+
     private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(2);
 
     private readonly Connections _connections;
     private readonly bool _create;
     private readonly SemaphoreSlim _window = new(Window);
-    private readonly Channel<PublishCall> _calls = Channel.CreateUnbounded<PublishCall>(new() { SingleReader = true });
+    private readonly ConcurrentQueue<PublishCall> _calls = new();
+    private readonly SemaphoreSlim _writer = new(1);
     private readonly CancellationTokenSource _stop = new();
-    private readonly Task _loop;
+    private volatile bool _disposed;
     private ConfirmChannel? _channel;
     private int _largest;
 
-    public RabbitMqPublisher(Connections connections, RabbitMqOptions options)
-    {
+    public RabbitMqPublisher(Connections connections, RabbitMqOptions options) =>
         (_connections, _create, _largest) = (connections, options.CreateTopology, options.MaxMessageBytes);
-        _loop = Task.Run(LoopAsync);
-    }
 
     /// <summary>Why a message can never be published, or null.</summary>
     public Exception? WhyRefused(in OutgoingMessage message)
@@ -71,9 +72,17 @@ internal sealed class RabbitMqPublisher : IAsyncDisposable
             {
                 call.Abandon(new OperationCanceledException(cancellationToken));
             }
-            else if (!_calls.Writer.TryWrite(call))
+            else
             {
-                call.Abandon(RabbitMqErrors.Map(new ObjectDisposedException(nameof(RabbitMqTransport)), "publish", _connections.Where));
+                _calls.Enqueue(call);
+                if (_disposed)
+                {
+                    call.Abandon(Disposed());
+                }
+                else
+                {
+                    Write();
+                }
             }
 
             var registration = cancellationToken.UnsafeRegister(
@@ -93,9 +102,15 @@ internal sealed class RabbitMqPublisher : IAsyncDisposable
     /// <summary>What is waiting is still sent for a while; then it ends as not sent, or unknown.</summary>
     public async ValueTask DisposeAsync()
     {
-        _calls.Writer.TryComplete();
+        _disposed = true;
         _stop.CancelAfter(Farewell);
-        await _loop.ConfigureAwait(false);
+        await _writer.WaitAsync().ConfigureAwait(false);
+        // Whatever came at the last moment.
+        while (_calls.TryDequeue(out var call))
+        {
+            call.Abandon(Disposed());
+        }
+
         if (_channel is { } channel)
         {
             await channel.DisposeAsync().ConfigureAwait(false);
@@ -104,12 +119,29 @@ internal sealed class RabbitMqPublisher : IAsyncDisposable
         _stop.Dispose();
     }
 
-    private async Task LoopAsync()
+    private TransportException Disposed() => RabbitMqErrors.Map(new ObjectDisposedException(nameof(RabbitMqTransport)), "publish", _connections.Where);
+
+    /// <summary>Begins to write what is waiting, unless somebody is at it.</summary>
+    private void Write()
     {
-        var reader = _calls.Reader;
-        while (await reader.WaitToReadAsync().ConfigureAwait(false))
+        if (!_writer.Wait(0, CancellationToken.None))
         {
-            while (reader.TryRead(out var call))
+            return;
+        }
+
+        // It goes on for others, so the caller's context must not go with it.
+        using (ExecutionContext.IsFlowSuppressed() ? default(AsyncFlowControl?) : ExecutionContext.SuppressFlow())
+        {
+            _ = WriteAsync();
+        }
+    }
+
+    private async Task WriteAsync()
+    {
+        var ofCaller = MostOfCaller;
+        do
+        {
+            while (_calls.TryDequeue(out var call))
             {
                 // The call may be another's as soon as its last message is out.
                 var count = call.Count;
@@ -117,23 +149,33 @@ internal sealed class RabbitMqPublisher : IAsyncDisposable
                 {
                     if (await WhyNotAsync().ConfigureAwait(false) is { } error)
                     {
-                        // Whoever waits already has waited for the same; the next one begins anew.
-                        for (var waiting = Window; ; waiting--)
-                        {
-                            Fail(call, i, error);
-                            i = 0;
-                            if (waiting <= 0 || !reader.TryRead(out call))
-                            {
-                                break;
-                            }
-                        }
-
+                        FailAll(call, i, error);
                         break;
                     }
 
                     await _channel!.WriteAsync(call, i).ConfigureAwait(false);
                 }
+
+                if (--ofCaller == 0)
+                {
+                    // The caller has its own to do.
+                    await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+                }
             }
+
+            _writer.Release();
+        }
+        while (!_calls.IsEmpty && _writer.Wait(0, CancellationToken.None));
+    }
+
+    /// <summary>Whoever waits already has waited for the same; the next one begins anew.</summary>
+    private void FailAll(PublishCall? call, int from, TransportException error)
+    {
+        for (var waiting = Window; call is not null; waiting--)
+        {
+            Fail(call, from, error);
+            from = 0;
+            call = waiting > 0 && _calls.TryDequeue(out var next) ? next : null;
         }
     }
 

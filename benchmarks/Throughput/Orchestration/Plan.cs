@@ -15,10 +15,11 @@ internal sealed record Plan(
     public static Plan Of(string set, string[] brokers, string[] contenders, string[] scenarios, int? rounds)
     {
         var full = set == "full";
-        // Beside brokers, rivals take most of the time and no goal is measured against them, so the gate leaves them to the full set.
+        // All take time: the gate leaves to the full set whom no goal is measured against, the smoke test rivals that need a broker.
         var entries = Catalog.Entries.Where(entry => contenders.Length > 0
             ? contenders.Contains(entry.Name) || contenders.Contains(entry.Id)
-            : full || entry.Role != Role.Rival || !entry.Broker.HoldsBacklog);
+            : full || entry.Role is Role.Raw or Role.Ours
+                || (set == "gate" ? Goal.All.Any(goal => goal.Broker == entry.Broker && goal.With == entry.Name) : entry.Role == Role.Tuned || !entry.Broker.HoldsBacklog));
         var chosen = Suite.All.Where(scenario => scenarios.Length > 0 ? scenarios.Contains(scenario.Name) : full || scenario.IsGate);
         Check("broker", brokers, Catalog.Brokers.Select(static broker => broker.Name));
         Check("contender", contenders, Catalog.Entries.SelectMany(static entry => (string[])[entry.Name, entry.Id]));
@@ -30,7 +31,7 @@ internal sealed record Plan(
             set switch
             {
                 "smoke" => new(0.005, 2_000),
-                "gate" => new(0.5, 100_000),
+                "gate" => new(0.7, 100_000),
                 _ => new(2, 1_000_000),
             },
             rounds ?? (set == "smoke" ? 1 : 5),

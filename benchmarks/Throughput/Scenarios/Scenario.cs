@@ -53,7 +53,7 @@ internal sealed record Size(double Seconds, int Large)
     public int Messages(double perSecond) => Math.Clamp((int)(perSecond * Seconds), Fewest, Most);
 
     /// <summary>How much a new process does first, until the runtime has compiled what it will not compile better.</summary>
-    public Size ForWarmUp() => Seconds < 0.1 ? this : this with { Seconds = Math.Max(Seconds, 2) };
+    public Size ForWarmUp() => Seconds < 0.1 ? this : this with { Seconds = Math.Max(Seconds, 3) };
 
     /// <summary>How many go first, until everything is connected.</summary>
     public static int WarmUp(int messages) => Math.Max(20, messages / 5);
