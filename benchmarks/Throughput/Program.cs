@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Text.Json;
 using Postrider.Throughput.Contenders;
 using Postrider.Throughput.Orchestration;
 using Postrider.Throughput.Scenarios;
@@ -26,13 +25,11 @@ root.SetAction(async (options, cancellationToken) =>
 var contender = new Option<string>("--contender") { Required = true };
 var seconds = new Option<double>("--seconds") { DefaultValueFactory = _ => 1 };
 var large = new Option<int>("--large") { DefaultValueFactory = _ => 1_000_000 };
-var run = new Command("run", "One contender in this process; the address is in the environment. Prints a line of JSON.") { contender, scenario, seconds, large };
+var run = new Command("run", "One contender in this process; the address is in the environment. Each line of input names scenarios, and is answered by a line of JSON.") { contender, seconds, large };
 run.SetAction(async (options, _) =>
 {
-    var names = Names(options.GetValue(scenario));
-    var scenarios = Suite.All.Where(one => names.Contains(one.Name)).ToList();
-    var report = await Child.WorkAsync(Catalog.Find(options.GetValue(contender)!), scenarios, new(options.GetValue(seconds), options.GetValue(large)));
-    Console.WriteLine(JsonSerializer.Serialize(report));
+    await Child.WorkAsync(
+        Catalog.Find(options.GetValue(contender)!), new(options.GetValue(seconds), options.GetValue(large)), Console.In, Console.Out);
     return 0;
 });
 root.Subcommands.Add(run);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using NATS.Client.Core;
 using Postrider.Core.Transport;
@@ -48,6 +49,9 @@ internal static class EnvelopeMapper
     public const string At = Prefix + "at";
     public const string Host = Prefix + "host";
 
+    /// <summary>Has listeners when the client's own source has: then it writes the span of its call over the message's trace, which goes in headers of ours too.</summary>
+    private static readonly ActivitySource ClientTracing = new("NATS.Net");
+
     /// <summary>Fills the headers of a message.</summary>
     /// <param name="headers">Empty ones.</param>
     /// <param name="envelope">The message.</param>
@@ -73,6 +77,13 @@ internal static class EnvelopeMapper
         Plain(headers, TraceParent, envelope.TraceParent);
         Plain(headers, TraceState, envelope.TraceState);
         Plain(headers, Baggage, envelope.Baggage);
+        if (ClientTracing.HasListeners())
+        {
+            headers[Prefix + TraceParent] = HeaderText.Encode(envelope.TraceParent ?? "");
+            headers[Prefix + TraceState] = HeaderText.Encode(envelope.TraceState ?? "");
+            headers[Prefix + Baggage] = HeaderText.Encode(envelope.Baggage ?? "");
+        }
+
         Text(headers, Topic, onTopic ? null : envelope.Topic);
         Text(headers, CorrelationId, envelope.CorrelationId);
         Number(headers, Attempt, envelope.Attempt == 1 ? 0 : envelope.Attempt);

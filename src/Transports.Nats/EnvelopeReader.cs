@@ -40,9 +40,9 @@ internal sealed class EnvelopeReader
             SentAt = f.Time,
             Key = f.Key,
             ContentType = f.ContentType,
-            TraceParent = f.TraceParent,
-            TraceState = f.TraceState,
-            Baggage = f.Baggage,
+            TraceParent = Meant(f.OwnTraceParent, f.TraceParent),
+            TraceState = Meant(f.OwnTraceState, f.TraceState),
+            Baggage = Meant(f.OwnBaggage, f.Baggage),
             Topic = f.Topic ?? topic,
             CorrelationId = f.CorrelationId,
             Attempt = (int)Math.Clamp(f.Attempt, 1, int.MaxValue),
@@ -52,6 +52,9 @@ internal sealed class EnvelopeReader
         };
         return new(envelope, (int)Math.Min(f.Counted, int.MaxValue / 2), f.Delay, f.Id is null);
     }
+
+    /// <summary>Ours counts, also if it says that there is none: the other may be the client's (see <see cref="EnvelopeMapper"/>).</summary>
+    private static string? Meant(string? own, string? plain) => own is null ? plain : own.Length == 0 ? null : own;
 
     private static DeadLetterInfo DeadLetter(in Fields f) => new()
     {
@@ -127,9 +130,9 @@ internal sealed class EnvelopeReader
             case var n when n.SequenceEqual("attempt"u8): f.Attempt = Number(value); return;
             case var n when n.SequenceEqual("counted"u8): f.Counted = Number(value); return;
             case var n when n.SequenceEqual("delay"u8): f.Delay = TimeSpan.FromTicks(Math.Min(Number(value), TimeSpan.MaxValue.Ticks / 10) * 10); return;
-            case var n when n.SequenceEqual("traceparent"u8): f.TraceParent = HeaderText.Decode(value); return;
-            case var n when n.SequenceEqual("tracestate"u8): f.TraceState = HeaderText.Decode(value); return;
-            case var n when n.SequenceEqual("baggage"u8): f.Baggage = HeaderText.Decode(value); return;
+            case var n when n.SequenceEqual("traceparent"u8): f.OwnTraceParent = HeaderText.Decode(value); return;
+            case var n when n.SequenceEqual("tracestate"u8): f.OwnTraceState = HeaderText.Decode(value); return;
+            case var n when n.SequenceEqual("baggage"u8): f.OwnBaggage = HeaderText.Decode(value); return;
             case var n when n.SequenceEqual("reason"u8): f.Reason = HeaderText.Decode(value); return;
             case var n when n.SequenceEqual("description"u8): f.Description = HeaderText.Decode(value); return;
             case var n when n.SequenceEqual("exception-type"u8): f.ExceptionType = HeaderText.Decode(value); return;
@@ -162,7 +165,7 @@ internal sealed class EnvelopeReader
 
     private struct Fields
     {
-        public string? Id, Type, Source, Key, ContentType, TraceParent, TraceState, Baggage, Topic, CorrelationId;
+        public string? Id, Type, Source, Key, ContentType, TraceParent, TraceState, Baggage, OwnTraceParent, OwnTraceState, OwnBaggage, Topic, CorrelationId;
         public string? Reason, Description, ExceptionType, ExceptionMessage, Stack, DeadQueue, DeadTopic, Host;
         public DateTimeOffset? Time, At;
         public long Attempt, Counted, Attempts, Redeliveries;

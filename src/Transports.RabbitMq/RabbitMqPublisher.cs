@@ -8,15 +8,12 @@ namespace Postrider.Transports.RabbitMq;
 
 /// <summary>
 /// One writer at a time, one channel: messages go out in their order, pipelined, and each call waits for its own confirmations. No batching and no
-/// timers: a lone message is written at once, by its own caller, who also writes what others bring meanwhile.
+/// timers: a lone message is written at once, by its own caller.
 /// </summary>
 internal sealed class RabbitMqPublisher : IAsyncDisposable
 {
     /// <summary>The most that is on its way; more waits in this process.</summary>
     private const int Window = 10_000;
-
-    /// <summary>The most calls that a caller writes in its own call.</summary>
-    private const int MostOfCaller = 32;
 
     private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(2);
 
@@ -138,11 +135,17 @@ internal sealed class RabbitMqPublisher : IAsyncDisposable
 
     private async Task WriteAsync()
     {
-        var ofCaller = MostOfCaller;
+        var calls = 0;
         do
         {
             while (_calls.TryDequeue(out var call))
             {
+                if (++calls == 2)
+                {
+                    // The caller has its own to do, and its trace is not that of others.
+                    await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+                }
+
                 // The call may be another's as soon as its last message is out.
                 var count = call.Count;
                 for (var i = 0; i < count; i++)
@@ -154,12 +157,6 @@ internal sealed class RabbitMqPublisher : IAsyncDisposable
                     }
 
                     await _channel!.WriteAsync(call, i).ConfigureAwait(false);
-                }
-
-                if (--ofCaller == 0)
-                {
-                    // The caller has its own to do.
-                    await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
                 }
             }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
 using Postrider.Core.Transport;
@@ -108,5 +109,37 @@ public sealed class InteropTests
         {
             await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, deadline);
         }
+    }
+
+    [Fact]
+    public async Task The_clients_own_tracing_does_not_replace_the_messages_trace()
+    {
+        Server.Require();
+        using var listener = new ActivityListener
+        {
+            ShouldListenTo = source => source.Name is "NATS.Net",
+            Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded,
+        };
+        ActivitySource.AddActivityListener(listener);
+        await using var transport = Server.Transport();
+        var queue = Server.NewQueue();
+        await transport.DeclareAsync(queue);
+        var traced = Server.Message("1") with
+        {
+            TraceParent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            TraceState = "a=b",
+            Baggage = "user=7",
+        };
+        using var caller = new Activity("caller").SetIdFormat(ActivityIdFormat.W3C).AddBaggage("stray", "1").Start();
+        await transport.SendAsync(queue, traced, Server.Message("2"));
+        await using var receiver = await transport.OpenAsync(queue);
+        var got = await receiver.OneAsync();
+        Assert.Equal((traced.TraceParent, traced.TraceState, traced.Baggage), (got.Envelope.TraceParent, got.Envelope.TraceState, got.Envelope.Baggage));
+        // Neither is one of its next attempt.
+        await receiver.SettleAsync(Settlement.Retry(got, TimeSpan.Zero));
+        var others = new[] { await receiver.OneAsync(), await receiver.OneAsync() };
+        Assert.Equal(traced.TraceParent, others.Single(one => one.Text() == "1").Envelope.TraceParent);
+        var untraced = others.Single(one => one.Text() == "2").Envelope;
+        Assert.Equal((null, null, null), (untraced.TraceParent, untraced.TraceState, untraced.Baggage));
     }
 }

@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Postrider.Core.InMemory;
 using Postrider.Core.Transport;
+using Postrider.Throughput.Contenders.Nats;
 using Postrider.Throughput.Work;
 
 namespace Postrider.Throughput.Contenders;
@@ -12,11 +13,12 @@ public sealed class Postrider : Hosted
 {
     private static readonly TimeSpan Never = TimeSpan.FromHours(10);
     private readonly Action<MessagingBuilder> _use;
+    private readonly Func<Job, Task>? _cleanUp;
     private readonly string[] _topics;
     private IMessageBus _bus = null!;
 
-    private Postrider(Job job, Action<MessagingBuilder> use)
-        : base(job) => (_use, _topics) = (use, [.. Job.Queues.Select(queue => $"{queue}.orders")]);
+    private Postrider(Job job, Action<MessagingBuilder> use, Func<Job, Task>? cleanUp = null)
+        : base(job) => (_use, _cleanUp, _topics) = (use, cleanUp, [.. Job.Queues.Select(queue => $"{queue}.orders")]);
 
     public static Postrider InMemory(Job job)
     {
@@ -28,7 +30,16 @@ public sealed class Postrider : Hosted
 
     public static Postrider RabbitMq(Job job) => new(job, messaging => messaging.UseRabbitMq(job.ConnectionString));
 
-    public static Postrider Nats(Job job) => new(job, messaging => messaging.UseNats(job.ConnectionString));
+    public static Postrider Nats(Job job) => new(job, messaging => messaging.UseNats(job.ConnectionString), NatsRaw.ForgetTopicsAsync);
+
+    public override async ValueTask DisposeAsync()
+    {
+        await base.DisposeAsync();
+        if (_cleanUp is not null)
+        {
+            await _cleanUp(Job);
+        }
+    }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     public override async ValueTask PublishAsync(Order order, int queue) =>

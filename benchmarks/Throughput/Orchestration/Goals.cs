@@ -48,6 +48,11 @@ internal sealed record Goal(
             broker, "start-up", StartUp.FirstMessage, broker == Catalog.InMemory ? "channel" : "raw", More: 100)),
         .. Catalog.Brokers.Select(broker => new Goal(broker, "idle", Idle.WorkingSet, broker == Catalog.InMemory ? "channel" : "raw", More: 12)),
         new(Catalog.Pgmq, "idle", Idle.Core, "raw", Absolute: 0.5),
+        .. Catalog.Brokers.SelectMany(broker => (Goal[])[
+            new(broker, "soak", Soak.BytesRatio, broker == Catalog.InMemory ? "channel" : "raw", Absolute: 1.05),
+            new(broker, "soak", Soak.MemoryRatio, broker == Catalog.InMemory ? "channel" : "raw", Absolute: 1.1),
+            new(broker, "soak", Soak.Handles, broker == Catalog.InMemory ? "channel" : "raw", Absolute: 2),
+        ]),
     ];
 
     public string Text =>

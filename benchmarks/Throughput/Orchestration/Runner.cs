@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Postrider.Throughput.Contenders;
+using Postrider.Throughput.Scenarios;
 using Spectre.Console;
 
 namespace Postrider.Throughput.Orchestration;
@@ -50,23 +51,58 @@ internal sealed class Runner(Plan plan, string? reportPath, IAnsiConsole console
             // Side by side what is compared: all contenders of a scenario, then the next one.
             .GroupBy(static turn => turn.Scenarios[^1].NeedsOwnProcess || !turn.Scenarios[0].IsGate ? turn.Scenarios[0].Name : "")
             .SelectMany(static group => group).ToList();
-        for (var round = 1; round <= plan.Rounds; round++)
+        var kept = new Dictionary<Entry, Seat>();
+        try
         {
-            foreach (var (entry, scenarios) in turns)
+            for (var round = 1; round <= plan.Rounds; round++)
             {
-                // A broker of its own, as what others have left there would slow it down.
-                await using var server = await BrokerProcess.StartAsync(broker, cancellationToken);
-                section.Version = server.Version;
-                var began = Stopwatch.GetTimestamp();
-                var report = await Child.RunAsync(server.ConnectionString, entry, scenarios, plan.Size, cancellationToken);
-                section.Add(round, report);
-                console.WriteLine(
-                    $"round {round}/{plan.Rounds}  {entry.Id,-22} {Stopwatch.GetElapsedTime(began).TotalSeconds,5:0.0} s  "
-                    + string.Join("  ", report.Results.Select(result => $"{result.Key} {(plan.IsSmoke ? "ran" : Brief(result.Value))}")));
+                foreach (var (entry, scenarios) in turns)
+                {
+                    var began = Stopwatch.GetTimestamp();
+                    var report = await RunAsync(entry, scenarios, kept, section, cancellationToken);
+                    section.Add(round, report);
+                    console.WriteLine(
+                        $"round {round}/{plan.Rounds}  {entry.Id,-22} {Stopwatch.GetElapsedTime(began).TotalSeconds,5:0.0} s  "
+                        + string.Join("  ", report.Results.Select(result => $"{result.Key} {(plan.IsSmoke ? "ran" : Brief(result.Value))}")));
+                }
+            }
+        }
+        finally
+        {
+            foreach (var seat in kept.Values)
+            {
+                await seat.DisposeAsync();
             }
         }
 
         return section;
+    }
+
+    /// <summary>
+    /// The scenarios of the gate keep their process and broker over the rounds, so that the runtime has compiled what it will not compile better;
+    /// the others have new ones each time.
+    /// </summary>
+    private async Task<ChildReport> RunAsync(
+        Entry entry, IReadOnlyList<Scenario> scenarios, Dictionary<Entry, Seat> kept, Section section, CancellationToken cancellationToken)
+    {
+        var keep = scenarios.All(static scenario => scenario is { IsGate: true, NeedsOwnProcess: false });
+        var seat = keep && kept.Remove(entry, out var own) ? own : await Seat.OpenAsync(entry, plan.Size, cancellationToken);
+        try
+        {
+            section.Version = seat.Version;
+            return await seat.RunAsync(scenarios, cancellationToken);
+        }
+        finally
+        {
+            if (keep && seat.IsGood)
+            {
+                kept.Add(entry, seat);
+            }
+            else
+            {
+                await seat.DisposeAsync();
+            }
+        }
     }
 
     private static string Brief(Measuring.Figures figures) =>

@@ -41,6 +41,7 @@ internal static class Tables
             [
                 "contender", "msg/s", "of raw", "of tuned", "CPU µs", "of raw", "bytes", "of raw", "− raw", "p50 µs", "− raw", "p99 µs", "of raw",
                 StartUp.FirstMessage, Idle.Core, Idle.WorkingSet, Backlog.PublishLoss, Kill.Before, Figures.Duplicates,
+                Soak.BytesRatio, Soak.MemoryRatio, Soak.Handles,
             ],
         ];
         foreach (var entry in entries)
@@ -58,6 +59,7 @@ internal static class Tables
                 Value(Figures.P50, "N0"), More(Figures.P50, raw), Value(Figures.P99, "N0"), Ratio(Figures.P99, raw),
                 Value(StartUp.FirstMessage, "N0"), Value(Idle.Core, "0.00"), Value(Idle.WorkingSet, "0"), Value(Backlog.PublishLoss, "0.00"), Value(Kill.Before, "0"),
                 section.Values(entry, scenario, Figures.Duplicates) is { Most: > 0 } || scenario is Kill ? Value(Figures.Duplicates, "N0") : null,
+                Value(Soak.BytesRatio, "0.00"), Value(Soak.MemoryRatio, "0.00"), Value(Soak.Handles, "0"),
             ]);
         }
 

@@ -39,5 +39,6 @@ internal static class Suite
         new LatencyUnderLoad { IsLatency = true },
         new ConsumeBesideDelayed(),
         new Kill(),
+        new Soak(),
     ];
 }
