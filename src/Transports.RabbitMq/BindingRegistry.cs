@@ -26,6 +26,9 @@ internal sealed class BindingRegistry(Connections connections, RabbitMqPublisher
     public const string Stream = "postrider.bindings";
     private const char Mark = '?';
 
+    /// <summary>How long nothing may come before a stream is read anew, the first time.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+
     private readonly SemaphoreSlim _one = new(1, 1);
     private readonly Lock _lock = new();
     private Task? _next;
@@ -46,7 +49,7 @@ internal sealed class BindingRegistry(Connections connections, RabbitMqPublisher
         return reader.Match(topic);
     }
 
-    public ValueTask DisposeAsync() => _reader is { } reader ? reader.DisposeAsync() : default;
+    public ValueTask DisposeAsync() => CloseAsync();
 
     private async ValueTask NoteAsync(Binding[] missing, CancellationToken cancellationToken)
     {
@@ -96,25 +99,14 @@ internal sealed class BindingRegistry(Connections connections, RabbitMqPublisher
             using var limit = new CancellationTokenSource(timeout);
             try
             {
-                var reader = await OpenAsync(limit.Token).ConfigureAwait(false);
-                var mark = Mark + Guid.NewGuid().ToString("N");
-                var seen = reader.Expect(mark);
-                var results = new PublishResult[1];
-                await publisher.SendAsync(Lines(mark), results, limit.Token).ConfigureAwait(false);
-                if (results[0].Status != PublishStatus.Stored)
+                for (var patience = Patience; !await TryMarkAsync(patience, limit.Token).ConfigureAwait(false); patience *= 2)
                 {
-                    throw results[0].Error ?? new TimeoutException();
+                    await CloseAsync().ConfigureAwait(false);
                 }
-
-                await seen.WaitAsync(limit.Token).ConfigureAwait(false);
             }
             catch (Exception e) when (e is not ObjectDisposedException)
             {
-                if (Interlocked.Exchange(ref _reader, null) is { } broken)
-                {
-                    await broken.DisposeAsync().ConfigureAwait(false);
-                }
-
+                await CloseAsync().ConfigureAwait(false);
                 throw connections.Failed(e, $"read '{Stream}'");
             }
         }
@@ -123,6 +115,39 @@ internal sealed class BindingRegistry(Connections connections, RabbitMqPublisher
             _one.Release();
         }
     }
+
+    /// <summary>False when the broker has stopped to hand out the stream, which it does for good to a reader that its trimming has overtaken.</summary>
+    private async ValueTask<bool> TryMarkAsync(TimeSpan patience, CancellationToken cancellationToken)
+    {
+        var reader = await OpenAsync(cancellationToken).ConfigureAwait(false);
+        var mark = Mark + Guid.NewGuid().ToString("N");
+        var seen = reader.Expect(mark);
+        var results = new PublishResult[1];
+        await publisher.SendAsync(Lines(mark), results, cancellationToken).ConfigureAwait(false);
+        if (results[0].Status != PublishStatus.Stored)
+        {
+            throw results[0].Error ?? new TimeoutException();
+        }
+
+        while (true)
+        {
+            var end = reader.End;
+            try
+            {
+                await seen.WaitAsync(patience, cancellationToken).ConfigureAwait(false);
+                return true;
+            }
+            catch (TimeoutException)
+            {
+                if (reader.End == end)
+                {
+                    return false;
+                }
+            }
+        }
+    }
+
+    private ValueTask CloseAsync() => Interlocked.Exchange(ref _reader, null) is { } reader ? reader.DisposeAsync() : default;
 
     private async ValueTask<Reader> OpenAsync(CancellationToken cancellationToken)
     {
@@ -180,17 +205,20 @@ internal sealed class BindingRegistry(Connections connections, RabbitMqPublisher
         private readonly ConcurrentDictionary<Binding, long> _known = new();
 
         private readonly ConcurrentDictionary<string, TaskCompletionSource> _expected = new(StringComparer.Ordinal);
-        private long _end;
+        private long _end = -1;
         private int _unacked;
 
         public bool IsOpen => Channel.IsOpen;
+
+        /// <summary>The offset that was read last, or -1.</summary>
+        public long End => Volatile.Read(ref _end);
 
         public bool Knows(Binding binding) => _known.ContainsKey(binding);
 
         /// <summary>Those that have to be noted again before the stream forgets them.</summary>
         public Binding[] Old()
         {
-            var end = Volatile.Read(ref _end);
+            var end = End;
             return [.. _known.Where(one => end - one.Value > Reach).Select(static one => one.Key)];
         }
 
