@@ -1,9 +1,7 @@
-using System.Collections.Concurrent;
-using System.Runtime.CompilerServices;
 using Npgsql;
 using NpgsqlTypes;
 using Postrider.Core.Transport;
-using Postrider.Pooling;
+using Postrider.Publishing;
 
 namespace Postrider.Transports.Pgmq;
 
@@ -19,27 +17,22 @@ internal sealed class PgmqPublisher : IAsyncDisposable
 
     private readonly Connections _connections;
     private readonly SchemaMigration _schema;
-    private readonly ConcurrentQueue<PublishCall> _calls = new();
+    private readonly SendQueue<PublishCall, PublishItem> _queue;
     private readonly CancellationTokenSource _stop = new();
-    private readonly SemaphoreSlim _senders;
-    private readonly int _mostSenders;
-    private volatile bool _disposed;
 
     /// <param name="connections">Where to.</param>
     /// <param name="schema">Makes sure that there is something to publish with.</param>
     /// <param name="senders">How many statements may be under way.</param>
     public PgmqPublisher(Connections connections, SchemaMigration schema, int senders)
     {
-        (_connections, _schema, _mostSenders) = (connections, schema, senders);
-        _senders = new(senders);
+        (_connections, _schema) = (connections, schema);
+        _queue = new(senders, SendAsync, () => PgmqErrors.Map(new ObjectDisposedException(nameof(PgmqTransport)), "publish", connections.Where));
     }
 
-    [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder))]
-    public async ValueTask PublishAsync(ReadOnlyMemory<OutgoingMessage> batch, Memory<PublishResult> results, CancellationToken cancellationToken)
+    public ValueTask PublishAsync(ReadOnlyMemory<OutgoingMessage> batch, Memory<PublishResult> results, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(results.Length, batch.Length);
-        var call = Pool<PublishCall>.Take() ?? new();
-        call.Begin(results);
+        var call = _queue.Begin();
         for (var i = 0; i < batch.Length; i++)
         {
             if (Refuse(batch.Span[i], i, out var item) is { } error)
@@ -52,55 +45,14 @@ internal sealed class PgmqPublisher : IAsyncDisposable
             }
         }
 
-        if (!call.IsEmpty)
-        {
-            if (cancellationToken.IsCancellationRequested)
-            {
-                call.Abandon(new OperationCanceledException(cancellationToken));
-            }
-            else
-            {
-                _calls.Enqueue(call);
-                if (_disposed)
-                {
-                    call.Abandon(Disposed());
-                }
-                else
-                {
-                    Send();
-                }
-            }
-
-            var registration = cancellationToken.UnsafeRegister(
-                static (state, token) => ((PublishCall)state!).Abandon(new OperationCanceledException(token)), call);
-            await using (registration.ConfigureAwait(false))
-            {
-                await call.Done.ConfigureAwait(false);
-            }
-        }
-
-        if (call.TryReset())
-        {
-            Pool<PublishCall>.Give(call);
-        }
+        return _queue.SendAsync(call, results, cancellationToken);
     }
 
     /// <summary>What is waiting is still sent for a while; then it ends as not sent, or unknown.</summary>
     public async ValueTask DisposeAsync()
     {
-        _disposed = true;
         _stop.CancelAfter(TimeSpan.FromSeconds(2));
-        for (var i = 0; i < _mostSenders; i++)
-        {
-            await _senders.WaitAsync().ConfigureAwait(false);
-        }
-
-        // Whatever came at the last moment.
-        while (_calls.TryDequeue(out var call))
-        {
-            call.Abandon(Disposed());
-        }
-
+        await _queue.DisposeAsync().ConfigureAwait(false);
         _stop.Dispose();
     }
 
@@ -130,55 +82,31 @@ internal sealed class PgmqPublisher : IAsyncDisposable
         }
     }
 
-    private TransportException Disposed() => PgmqErrors.Map(new ObjectDisposedException(nameof(PgmqTransport)), "publish", _connections.Where);
-
-    /// <summary>Begins to send what is waiting, unless as many as may are at it: they take it next.</summary>
-    private void Send()
-    {
-        if (!_senders.Wait(0, CancellationToken.None))
-        {
-            return;
-        }
-
-        // It goes on for others, so the caller's context must not go with it.
-        using (ExecutionContext.IsFlowSuppressed() ? default(AsyncFlowControl?) : ExecutionContext.SuppressFlow())
-        {
-            _ = SendAsync();
-        }
-    }
-
     private async Task SendAsync()
     {
         var taken = new List<(PublishCall Call, PublishItem Item)>();
         PublishCall? current = null;
-        do
+        while (current is { HasMore: true } || _queue.TryTake(out current))
         {
-            while (current is { HasMore: true } || _calls.TryDequeue(out current))
+            long bytes = 0;
+            do
             {
-                long bytes = 0;
-                do
+                // The first item is taken however large it is.
+                while (taken.Count < MaxItems && current.TryTake(taken.Count == 0 ? long.MaxValue : MaxBytes - bytes, out var item))
                 {
-                    // The first item is taken however large it is.
-                    while (taken.Count < MaxItems && current.TryTake(taken.Count == 0 ? long.MaxValue : MaxBytes - bytes, out var item))
-                    {
-                        bytes += item.Size;
-                        taken.Add((current, item));
-                    }
-                }
-                while (!current.HasMore && taken.Count < MaxItems && _calls.TryDequeue(out current));
-
-                // Once it has its results it may be another's.
-                current = current is { HasMore: true } ? current : null;
-                if (taken.Count > 0)
-                {
-                    await FlushAsync(taken).ConfigureAwait(false);
-                    taken.Clear();
+                    bytes += item.Size;
+                    taken.Add((current, item));
                 }
             }
+            while (!current.HasMore && taken.Count < MaxItems && _queue.TryTake(out current));
 
-            _senders.Release();
+            current = current is { HasMore: true } ? current : null;
+            if (taken.Count > 0)
+            {
+                await FlushAsync(taken).ConfigureAwait(false);
+                taken.Clear();
+            }
         }
-        while (!_calls.IsEmpty && _senders.Wait(0, CancellationToken.None));
     }
 
     private async Task FlushAsync(List<(PublishCall Call, PublishItem Item)> taken)

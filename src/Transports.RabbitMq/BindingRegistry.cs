@@ -184,9 +184,9 @@ internal sealed class BindingRegistry(Connections connections, RabbitMqPublisher
         return reader;
     }
 
-    private static PublishCall Lines(params ReadOnlySpan<string> lines)
+    private PublishCall Lines(params ReadOnlySpan<string> lines)
     {
-        var call = PublishCall.Take();
+        var call = publisher.Begin();
         foreach (var line in lines)
         {
             var envelope = new Envelope { Id = Guid.NewGuid().ToString("N"), ContentType = "text/plain", Body = Encoding.ASCII.GetBytes(line) };

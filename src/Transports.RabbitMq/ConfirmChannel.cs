@@ -59,7 +59,7 @@ internal sealed class ConfirmChannel : IAsyncDisposable
 
         if (closed is not null)
         {
-            call.Finish(index, new(PublishStatus.NotSent, closed));
+            call.Finish(call[index], new(PublishStatus.NotSent, closed));
             _window.Release();
             return;
         }
@@ -80,7 +80,7 @@ internal sealed class ConfirmChannel : IAsyncDisposable
             if (Withdraw(number))
             {
                 var why = RabbitMqErrors.Map(e, "publish", _where);
-                call.Finish(index, new(_channel.IsOpen && !why.IsTransient ? PublishStatus.Rejected : PublishStatus.NotSent, why));
+                call.Finish(call[index], new(_channel.IsOpen && !why.IsTransient ? PublishStatus.Rejected : PublishStatus.NotSent, why));
             }
         }
     }
@@ -144,7 +144,7 @@ internal sealed class ConfirmChannel : IAsyncDisposable
     private void Finish(in Sent sent, bool stored)
     {
         ref readonly var message = ref sent.Call[sent.Index];
-        sent.Call.Finish(sent.Index, stored && !sent.Returned ? new(PublishStatus.Stored)
+        sent.Call.Finish(message, stored && !sent.Returned ? new(PublishStatus.Stored)
             : sent.Returned ? new(PublishStatus.Unroutable, Unroutable(message))
             // It may be stored in one queue of several, or have been stored and not yet known to be.
             : new(PublishStatus.Unknown, new TransportException(
@@ -200,8 +200,9 @@ internal sealed class ConfirmChannel : IAsyncDisposable
             _closed = others;
             foreach (var (_, sent) in _sent)
             {
-                var length = sent.Call[sent.Index].Envelope.Body.Length;
-                sent.Call.Finish(sent.Index, length > LargestMessage
+                ref readonly var message = ref sent.Call[sent.Index];
+                var length = message.Envelope.Body.Length;
+                sent.Call.Finish(message, length > LargestMessage
                     ? new(PublishStatus.Rejected, RabbitMqPublisher.TooLarge(length, LargestMessage.Value, _where))
                     : new(PublishStatus.Unknown, others));
                 _window.Release();

@@ -12,7 +12,7 @@ internal sealed class DelayedPublisher(RabbitMqPublisher publisher, DelayLadder 
     public ValueTask PublishAsync(
         ReadOnlyMemory<OutgoingMessage> batch, ReadOnlyMemory<int> redeliveries, Memory<PublishResult> results, CancellationToken cancellationToken)
     {
-        var call = PublishCall.Take();
+        var call = publisher.Begin();
         for (var i = 0; i < batch.Length; i++)
         {
             ref readonly var message = ref batch.Span[i];
@@ -62,7 +62,7 @@ internal sealed class DelayedPublisher(RabbitMqPublisher publisher, DelayLadder 
         }
 
         var copies = new PublishResult[messages.Count];
-        var call = PublishCall.Take();
+        var call = publisher.Begin();
         foreach (var message in messages)
         {
             call.Add(message);

@@ -1,7 +1,5 @@
-using System.Collections.Concurrent;
-using System.Runtime.CompilerServices;
 using Postrider.Core.Transport;
-using Postrider.Pooling;
+using Postrider.Publishing;
 using RabbitMQ.Client;
 
 namespace Postrider.Transports.RabbitMq;
@@ -20,15 +18,16 @@ internal sealed class RabbitMqPublisher : IAsyncDisposable
     private readonly Connections _connections;
     private readonly bool _create;
     private readonly SemaphoreSlim _window = new(Window);
-    private readonly ConcurrentQueue<PublishCall> _calls = new();
-    private readonly SemaphoreSlim _writer = new(1);
+    private readonly SendQueue<PublishCall, WireMessage> _queue;
     private readonly CancellationTokenSource _stop = new();
-    private volatile bool _disposed;
     private ConfirmChannel? _channel;
     private int _largest;
 
-    public RabbitMqPublisher(Connections connections, RabbitMqOptions options) =>
+    public RabbitMqPublisher(Connections connections, RabbitMqOptions options)
+    {
         (_connections, _create, _largest) = (connections, options.CreateTopology, options.MaxMessageBytes);
+        _queue = new(1, WriteAsync, () => RabbitMqErrors.Map(new ObjectDisposedException(nameof(RabbitMqTransport)), "publish", connections.Where));
+    }
 
     /// <summary>Why a message can never be published, or null.</summary>
     public Exception? WhyRefused(in OutgoingMessage message)
@@ -57,57 +56,19 @@ internal sealed class RabbitMqPublisher : IAsyncDisposable
         $"The body has {bytes} bytes; the limit for RabbitMQ at {where} is {limit}. Send a reference to the data, or raise max_message_size on the server and RabbitMqOptions.MaxMessageBytes.",
         TransportError.Other);
 
+    /// <summary>To be filled with messages for exchanges, and sent.</summary>
+    public PublishCall Begin() => _queue.Begin();
+
     /// <summary>Publishes to exchanges; the contract is that of <see cref="ITransport.PublishAsync"/>. Results of other indices stay as they are.</summary>
     /// <remarks>The call is the publisher's again.</remarks>
-    [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder))]
-    public async ValueTask SendAsync(PublishCall call, Memory<PublishResult> results, CancellationToken cancellationToken)
-    {
-        if (call.Count > 0)
-        {
-            call.Begin(results);
-            if (cancellationToken.IsCancellationRequested)
-            {
-                call.Abandon(new OperationCanceledException(cancellationToken));
-            }
-            else
-            {
-                _calls.Enqueue(call);
-                if (_disposed)
-                {
-                    call.Abandon(Disposed());
-                }
-                else
-                {
-                    Write();
-                }
-            }
-
-            var registration = cancellationToken.UnsafeRegister(
-                static (state, token) => ((PublishCall)state!).Abandon(new OperationCanceledException(token)), call);
-            await using (registration.ConfigureAwait(false))
-            {
-                await call.Done.ConfigureAwait(false);
-            }
-        }
-
-        if (call.TryReset())
-        {
-            Pool<PublishCall>.Give(call);
-        }
-    }
+    public ValueTask SendAsync(PublishCall call, Memory<PublishResult> results, CancellationToken cancellationToken) =>
+        _queue.SendAsync(call, results, cancellationToken);
 
     /// <summary>What is waiting is still sent for a while; then it ends as not sent, or unknown.</summary>
     public async ValueTask DisposeAsync()
     {
-        _disposed = true;
         _stop.CancelAfter(Farewell);
-        await _writer.WaitAsync().ConfigureAwait(false);
-        // Whatever came at the last moment.
-        while (_calls.TryDequeue(out var call))
-        {
-            call.Abandon(Disposed());
-        }
-
+        await _queue.DisposeAsync().ConfigureAwait(false);
         if (_channel is { } channel)
         {
             await channel.DisposeAsync().ConfigureAwait(false);
@@ -116,53 +77,28 @@ internal sealed class RabbitMqPublisher : IAsyncDisposable
         _stop.Dispose();
     }
 
-    private TransportException Disposed() => RabbitMqErrors.Map(new ObjectDisposedException(nameof(RabbitMqTransport)), "publish", _connections.Where);
-
-    /// <summary>Begins to write what is waiting, unless somebody is at it.</summary>
-    private void Write()
-    {
-        if (!_writer.Wait(0, CancellationToken.None))
-        {
-            return;
-        }
-
-        // It goes on for others, so the caller's context must not go with it.
-        using (ExecutionContext.IsFlowSuppressed() ? default(AsyncFlowControl?) : ExecutionContext.SuppressFlow())
-        {
-            _ = WriteAsync();
-        }
-    }
-
     private async Task WriteAsync()
     {
-        var calls = 0;
-        do
+        for (var calls = 0; _queue.TryTake(out var call); calls++)
         {
-            while (_calls.TryDequeue(out var call))
+            if (calls == 1)
             {
-                if (++calls == 2)
-                {
-                    // The caller has its own to do, and its trace is not that of others.
-                    await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-                }
-
-                // The call may be another's as soon as its last message is out.
-                var count = call.Count;
-                for (var i = 0; i < count; i++)
-                {
-                    if (await WhyNotAsync().ConfigureAwait(false) is { } error)
-                    {
-                        FailAll(call, i, error);
-                        break;
-                    }
-
-                    await _channel!.WriteAsync(call, i).ConfigureAwait(false);
-                }
+                // The caller has its own to do, and its trace is not that of others.
+                await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
             }
 
-            _writer.Release();
+            var count = call.Count;
+            for (var i = 0; i < count; i++)
+            {
+                if (await WhyNotAsync().ConfigureAwait(false) is { } error)
+                {
+                    FailAll(call, i, error);
+                    break;
+                }
+
+                await _channel!.WriteAsync(call, i).ConfigureAwait(false);
+            }
         }
-        while (!_calls.IsEmpty && _writer.Wait(0, CancellationToken.None));
     }
 
     /// <summary>Whoever waits already has waited for the same; the next one begins anew.</summary>
@@ -172,7 +108,7 @@ internal sealed class RabbitMqPublisher : IAsyncDisposable
         {
             Fail(call, from, error);
             from = 0;
-            call = waiting > 0 && _calls.TryDequeue(out var next) ? next : null;
+            call = waiting > 0 && _queue.TryTake(out var next) ? next : null;
         }
     }
 
@@ -181,7 +117,7 @@ internal sealed class RabbitMqPublisher : IAsyncDisposable
         var count = call.Count;
         for (var i = from; i < count; i++)
         {
-            call.Finish(i, new(PublishStatus.NotSent, error));
+            call.Finish(call[i], new(PublishStatus.NotSent, error));
         }
     }
 

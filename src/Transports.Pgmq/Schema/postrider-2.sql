@@ -1,5 +1,5 @@
--- Publishing one message in half of the time. Planning the statement for many cost more than all the rest.
--- Runs once, inside the migration's transaction.
+-- Publishing: one message in half of the time that it took before, when planning the statement for many cost more than all the rest.
+-- Runs once, inside the migration's transaction. (The first version of postrider.publish was in the first script; here it is made or replaced.)
 
 -- The tables of the queues that a topic leads to, or that of a queue; null if that does not exist.
 create function postrider.targets(is_topic boolean, destination text) returns setof text language sql stable as $fn$
