@@ -33,8 +33,8 @@ internal sealed partial class NatsReceiver
         lock (_gate)
         {
             session.ClearLost();
-            ready = Math.Max(0, max - session.Ready.Outstanding);
-            topics = session.Topics is { } source ? Math.Max(0, max - source.Outstanding) : 0;
+            ready = session.Ready.Wanting(max);
+            topics = session.Topics?.Wanting(max) ?? 0;
             if (ready > 0)
             {
                 session.Ready.Begin(ready, _pull);
@@ -69,7 +69,7 @@ internal sealed partial class NatsReceiver
     private async ValueTask WaitAsync(ReceiverSession session)
     {
         using var lost = session.Link.Ended.UnsafeRegister(static state => ((NatsReceiver)state!)._signal.Set(), this);
-        using var late = new Timer(static state => ((NatsReceiver)state!)._signal.Set(), this, _pull + TimeSpan.FromSeconds(2.5), Timeout.InfiniteTimeSpan);
+        _late.Change(_pull + TimeSpan.FromSeconds(2.5), Timeout.InfiniteTimeSpan);
         await _signal.WaitAsync().ConfigureAwait(false);
         if (session.Fault is { } fault)
         {

@@ -25,6 +25,7 @@ internal sealed partial class NatsReceiver : IReceiver, ILeaseRenewal, IPullSink
     private readonly Queue<NatsDelivery> _buffer = new();
     private readonly Signal _signal = new();
     private readonly SemaphoreSlim _one = new(1, 1);
+    private readonly Timer _late;
     private readonly Action<NatsReceiver> _forget;
     private readonly ILogger _log;
     private readonly string _doing;
@@ -45,6 +46,7 @@ internal sealed partial class NatsReceiver : IReceiver, ILeaseRenewal, IPullSink
         _stream = subjects.StreamOf(options.Queue);
         _settler = new(this, api, subjects, publisher, _stream);
         _keeper = new(this);
+        _late = new(static state => ((NatsReceiver)state!)._signal.Set(), this, Timeout.Infinite, Timeout.Infinite);
         _pump = new(api, subjects, publisher, clock, options.Queue, log);
     }
 
@@ -164,6 +166,7 @@ internal sealed partial class NatsReceiver : IReceiver, ILeaseRenewal, IPullSink
             await session.CloseAsync().ConfigureAwait(false);
         }
 
+        await _late.DisposeAsync().ConfigureAwait(false);
         await _keeper.DisposeAsync().ConfigureAwait(false);
         _forget(this);
     }

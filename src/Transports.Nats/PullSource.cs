@@ -29,6 +29,13 @@ internal sealed class PullSource(string stream, string consumer, string reply, T
     /// <summary>Whatever comes now was handed out after this moment.</summary>
     public long OldestPull => _oldest;
 
+    /// <summary>How many to ask for so that up to so many may come. None while most of them may come already: many small pulls cost more than the messages.</summary>
+    public int Wanting(int max)
+    {
+        var missing = Math.Max(0, max - Outstanding);
+        return missing >= max / 4 ? missing : 0;
+    }
+
     /// <summary>Notes a pull that is about to be sent.</summary>
     public void Begin(int count, TimeSpan expiry)
     {

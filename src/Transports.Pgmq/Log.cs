@@ -16,4 +16,7 @@ internal static partial class Log
 
     [LoggerMessage(4, LogLevel.Information, "Listening for notifications from PostgreSQL at {Where} again.")]
     public static partial void ListeningAgain(this ILogger log, string where);
+
+    [LoggerMessage(5, LogLevel.Warning, "Looking through '{Queue}' on PostgreSQL at {Where} took {Milliseconds} ms more than claiming takes: dead rows are in the way, which cannot be vacuumed away while something older holds them. Most looks pass them by. Look for a long transaction (pg_stat_activity.backend_xmin), a prepared one (pg_prepared_xacts) or a replication slot (pg_replication_slots.xmin), and end it.")]
+    public static partial void DeadRows(this ILogger log, string queue, string where, long milliseconds);
 }

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 using NpgsqlTypes;
 using Postrider.Core.Transport;
@@ -10,6 +12,11 @@ internal sealed class PgmqReceiver : IReceiver, ILeaseRenewal
     private static readonly TimeSpan ShortestPoll = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan LongestPoll = TimeSpan.FromSeconds(1);
 
+    /// <summary>What a look takes in vain when something is wrong.</summary>
+    private static readonly TimeSpan Slow = TimeSpan.FromMilliseconds(100);
+
+    private static readonly TimeSpan BetweenWarnings = TimeSpan.FromMinutes(10);
+
     /// <summary>So many full claims in a row are a backlog.</summary>
     private const int FullClaimsOfBacklog = 4;
 
@@ -18,20 +25,24 @@ internal sealed class PgmqReceiver : IReceiver, ILeaseRenewal
     private readonly PgmqSettler _settler;
     private readonly EnvelopeReader _reader;
     private readonly WakeUp _wakeUp;
+    private readonly ClaimFloor _floor = new(TimeProvider.System);
+    private readonly Ration _dueRation = new(TimeProvider.System);
     private readonly SemaphoreSlim _one = new(1, 1);
     private readonly string _queue;
     private readonly string _claim;
     private readonly string _nextDue;
     private readonly string _doing;
     private readonly long _lease;
+    private readonly ILogger _log;
     private volatile bool _stopped;
     private int _disposed;
     private int _fullClaims;
+    private long _warnedAt;
     private TimeSpan _poll = ShortestPoll;
 
-    public PgmqReceiver(Connections connections, PgmqListener listener, ReceiverOptions options, string table, bool archive)
+    public PgmqReceiver(Connections connections, PgmqListener listener, ReceiverOptions options, string table, bool archive, ILogger log)
     {
-        (_connections, _listener, _queue) = (connections, listener, options.Queue);
+        (_connections, _listener, _queue, _log) = (connections, listener, options.Queue, log);
         _lease = options.Lease.Ticks / 10;
         _claim = Sql.Claim(table);
         _nextDue = Sql.NextDue(table);
@@ -175,19 +186,23 @@ internal sealed class PgmqReceiver : IReceiver, ILeaseRenewal
         {
             try
             {
+                var (begin, started) = (_floor.Begin(), Stopwatch.GetTimestamp());
                 var batch = new NpgsqlBatch(connection);
                 await using (batch.ConfigureAwait(false))
                 {
                     var claim = new NpgsqlBatchCommand(_claim);
                     claim.Parameters.Add(new NpgsqlParameter<int> { TypedValue = max, NpgsqlDbType = NpgsqlDbType.Integer });
                     claim.Parameters.Add(new NpgsqlParameter<long> { TypedValue = _lease, NpgsqlDbType = NpgsqlDbType.Bigint });
+                    claim.Parameters.Add(new NpgsqlParameter<DateTime> { TypedValue = begin, NpgsqlDbType = NpgsqlDbType.TimestampTz });
                     batch.BatchCommands.Add(claim);
-                    if (idle)
+                    var unasked = idle ? _dueRation.Left : TimeSpan.MaxValue;
+                    if (unasked == TimeSpan.Zero)
                     {
                         batch.BatchCommands.Add(new NpgsqlBatchCommand(_nextDue));
                     }
 
-                    return await ReadAsync(batch, idle).ConfigureAwait(false);
+                    var (claimed, due) = await ReadAsync(batch, unasked == TimeSpan.Zero, begin, started).ConfigureAwait(false);
+                    return (claimed, unasked > TimeSpan.Zero && unasked < due ? unasked : due);
                 }
             }
             catch (Exception e)
@@ -197,9 +212,20 @@ internal sealed class PgmqReceiver : IReceiver, ILeaseRenewal
         }
     }
 
-    private async ValueTask<(List<Delivery> Claimed, TimeSpan Due)> ReadAsync(NpgsqlBatch batch, bool idle)
+    /// <summary>Tells now and then what makes the queue slow, since it can be helped outside only.</summary>
+    private void Watch(TimeSpan vain)
+    {
+        if (vain >= Slow && (_warnedAt == 0 || Stopwatch.GetElapsedTime(_warnedAt) >= BetweenWarnings))
+        {
+            _warnedAt = Stopwatch.GetTimestamp();
+            _log.DeadRows(_queue, _connections.Where, (long)vain.TotalMilliseconds);
+        }
+    }
+
+    private async ValueTask<(List<Delivery> Claimed, TimeSpan Due)> ReadAsync(NpgsqlBatch batch, bool asks, DateTime begin, long started)
     {
         var claimed = new List<Delivery>();
+        DateTime? oldest = null;
         var due = TimeSpan.MaxValue;
         var reader = await batch.ExecuteReaderAsync(CancellationToken.None).ConfigureAwait(false);
         await using (reader.ConfigureAwait(false))
@@ -207,14 +233,24 @@ internal sealed class PgmqReceiver : IReceiver, ILeaseRenewal
             while (await reader.ReadAsync(CancellationToken.None).ConfigureAwait(false))
             {
                 claimed.Add(ReadDelivery(reader));
+                var vt = reader.GetDateTime(4);
+                oldest = vt < oldest ? vt : oldest ?? vt;
             }
 
-            if (idle && await reader.NextResultAsync(CancellationToken.None).ConfigureAwait(false)
+            var others = TimeSpan.Zero;
+            if (asks && await reader.NextResultAsync(CancellationToken.None).ConfigureAwait(false)
                 && await reader.ReadAsync(CancellationToken.None).ConfigureAwait(false))
             {
-                // A millisecond more, so that it is due when we look.
-                due = TimeSpan.FromMicroseconds(Math.Max(0, reader.GetInt64(0)) + 1000);
+                others = TimeSpan.FromMicroseconds(reader.GetInt64(1));
+                _dueRation.Took(others);
+                if (!await reader.IsDBNullAsync(0, CancellationToken.None).ConfigureAwait(false))
+                {
+                    // A millisecond more, so that it is due when we look.
+                    due = TimeSpan.FromMicroseconds(Math.Max(0, reader.GetInt64(0)) + 1000);
+                }
             }
+
+            Watch(_floor.End(begin, oldest, Stopwatch.GetElapsedTime(started) - others));
         }
 
         claimed.Sort(static (a, b) => ((PgmqDelivery)a).RowId.CompareTo(((PgmqDelivery)b).RowId));

@@ -19,6 +19,7 @@ public sealed class PgmqTransport : ITransport
     private readonly PgmqTopology _topology;
     private readonly PgmqPublisher _publisher;
     private readonly PgmqListener _listener;
+    private readonly ILogger _log;
     private int _disposed;
 
     /// <summary>Checks the options; nothing is connected yet.</summary>
@@ -28,13 +29,13 @@ public sealed class PgmqTransport : ITransport
     public PgmqTransport(PgmqOptions options, ILoggerFactory? loggers = null)
     {
         ArgumentNullException.ThrowIfNull(options);
-        var log = (loggers ?? NullLoggerFactory.Instance).CreateLogger("Postrider.Transports.Pgmq");
+        _log = (loggers ?? NullLoggerFactory.Instance).CreateLogger("Postrider.Transports.Pgmq");
         _options = options;
-        _connections = new(options, log);
-        _schema = new(_connections, options.CreateSchema, log);
+        _connections = new(options, _log);
+        _schema = new(_connections, options.CreateSchema, _log);
         _topology = new(_connections, _schema);
         _publisher = new(_connections, _schema, options.PublishConnections);
-        _listener = new(_connections, log);
+        _listener = new(_connections, _log);
     }
 
     /// <inheritdoc/>
@@ -82,7 +83,7 @@ public sealed class PgmqTransport : ITransport
                 {
                     command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = options.Queue });
                     return await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is string table
-                        ? new PgmqReceiver(_connections, _listener, options, table, _options.Archive)
+                        ? new PgmqReceiver(_connections, _listener, options, table, _options.Archive, _log)
                         : throw new TransportException(
                             $"There is no queue '{options.Queue}' on PostgreSQL at {_connections.Where}. Declare it first.", TransportError.QueueNotFound);
                 }

@@ -61,24 +61,25 @@ internal static class Sql
     public const string EndWait = $"select pg_advisory_unlock_shared({WaitLockClass}, hashtext($1))";
 
     /// <summary>
-    /// $1 how many, $2 the lease in microseconds. <c>now()</c> and not <c>clock_timestamp()</c> in the condition, so that the index is used:
+    /// $1 how many, $2 the lease in microseconds, $3 where to begin (<see cref="ClaimFloor"/>). <c>now()</c> and not <c>clock_timestamp()</c> in the condition, so that the index is used:
     /// rows that are delayed or leased cost nothing.
     /// </summary>
     public static string Claim(string table) =>
         $"""
         with due as materialized (
-            select msg_id from pgmq.q_{table} where vt <= now() order by vt limit $1 for update skip locked)
+            select msg_id, vt from pgmq.q_{table} where vt >= $3 and vt <= now() order by vt limit $1 for update skip locked)
         update pgmq.q_{table} q
            set vt = clock_timestamp() + $2 * interval '1 microsecond', read_ct = q.read_ct + 1
           from due where q.msg_id = due.msg_id
-        returning q.msg_id, q.read_ct, q.message::text, q.headers::text
+        returning q.msg_id, q.read_ct, q.message::text, q.headers::text, due.vt
         """;
 
-    /// <summary>Microseconds until the next row is due, of those that are not due yet; null if there is none.</summary>
+    /// <summary>Microseconds until the next row is due, of those that are not due yet, or null if there is none; and how many it took to find out.</summary>
     public static string NextDue(string table) =>
         $"""
-        select (extract(epoch from vt - clock_timestamp()) * 1000000)::bigint
-          from pgmq.q_{table} where vt > now() order by vt limit 1
+        select (select (extract(epoch from vt - clock_timestamp()) * 1000000)::bigint
+                  from pgmq.q_{table} where vt > now() order by vt limit 1),
+               (extract(epoch from clock_timestamp() - statement_timestamp()) * 1000000)::bigint
         """;
 
     /// <summary>$1 ids, $2 read counts. A row that another has read since does not match.</summary>

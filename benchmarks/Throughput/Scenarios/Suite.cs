@@ -38,6 +38,7 @@ internal static class Suite
         new Listened("telemetry", "Publish and consume at once while spans and metrics are listened to", new Both("", "", new())),
         new LatencyUnderLoad { IsLatency = true },
         new ConsumeBesideDelayed(),
+        new BesideSnapshot(),
         new Kill(),
         new Soak(),
     ];

@@ -1,0 +1,48 @@
+namespace Postrider.Transports.Pgmq;
+
+/// <summary>
+/// Where in the index of <c>vt</c> a receiver begins to look. A snapshot that another session holds open for long keeps all rows that were deleted since
+/// in front of those that are due, and each look from the beginning passes them. Then most looks begin a little before the oldest row
+/// that was claimed last, and only some go through everything, for what was committed late. While looks are quick, all go through everything.
+/// </summary>
+/// <remarks>For one receiver, which claims one batch at a time.</remarks>
+internal sealed class ClaimFloor(TimeProvider time)
+{
+    /// <summary>Everything.</summary>
+    public static readonly DateTime None = DateTime.SpecifyKind(DateTime.MinValue, DateTimeKind.Utc);
+
+    /// <summary>Publishes that are under way at once are committed in another order than their rows have.</summary>
+    private static readonly TimeSpan Slack = TimeSpan.FromMilliseconds(100);
+
+    private readonly Ration _full = new(time);
+    private DateTime _floor = None;
+    private TimeSpan _short;
+
+    /// <summary>Begins a look: the <c>vt</c> from which on rows are to be claimed.</summary>
+    public DateTime Begin() => _full.Left > TimeSpan.Zero ? _floor : None;
+
+    /// <summary>Ends it.</summary>
+    /// <param name="begin">What <see cref="Begin"/> said.</param>
+    /// <param name="oldest">The oldest <c>vt</c> of what was claimed, if anything was.</param>
+    /// <param name="took">How long the statement took.</param>
+    /// <returns>What of that was spent on passing dead rows, as far as that is known.</returns>
+    public TimeSpan End(DateTime begin, DateTime? oldest, TimeSpan took)
+    {
+        if (oldest is { } vt)
+        {
+            _floor = vt - None > Slack ? vt - Slack : None;
+        }
+
+        if (begin != None)
+        {
+            _short = took;
+            return TimeSpan.Zero;
+        }
+
+        // Less what claiming takes by itself, as far as that is known: it was slow once, perhaps.
+        var vain = took > _short ? took - _short : TimeSpan.Zero;
+        _short *= 0.9;
+        _full.Took(vain);
+        return vain;
+    }
+}
