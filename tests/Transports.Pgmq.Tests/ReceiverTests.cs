@@ -208,7 +208,8 @@ public sealed class ReceiverTests(Database database) : IClassFixture<Database>
         await database.SqlAsync($"insert into pgmq.q_{Table(queue)} (vt, message) select now() + interval '1 day', '1' from generate_series(1, 20000)");
         await database.SqlAsync($"analyze pgmq.q_{Table(queue)}");
 
-        var claim = Sql.Claim(Table(queue)).Replace("$1", "10", StringComparison.Ordinal).Replace("$2", "1000000", StringComparison.Ordinal);
+        var claim = Sql.Claim(Table(queue)).Replace("$1", "10", StringComparison.Ordinal).Replace("$2", "1000000", StringComparison.Ordinal)
+            .Replace("$3", "'-infinity'", StringComparison.Ordinal);
         var plan = await database.SqlAsync("explain (analyze, buffers, format text) " + claim);
 
         var text = string.Join('\n', plan.Select(row => (string)row[0]!));
