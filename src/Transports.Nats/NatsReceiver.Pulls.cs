@@ -32,7 +32,6 @@ internal sealed partial class NatsReceiver
         int ready, topics;
         lock (_gate)
         {
-            session.ClearLost();
             ready = session.Ready.Wanting(max);
             topics = session.Topics?.Wanting(max) ?? 0;
             if (ready > 0)
@@ -69,7 +68,11 @@ internal sealed partial class NatsReceiver
     private async ValueTask WaitAsync(ReceiverSession session)
     {
         using var lost = session.Link.Ended.UnsafeRegister(static state => ((NatsReceiver)state!)._signal.Set(), this);
-        _late.Change(_pull + TimeSpan.FromSeconds(2.5), Timeout.InfiniteTimeSpan);
+        lock (_gate)
+        {
+            _late.Change(session.UntilNextEnd(), Timeout.InfiniteTimeSpan);
+        }
+
         await _signal.WaitAsync().ConfigureAwait(false);
         if (session.Fault is { } fault)
         {
@@ -89,7 +92,7 @@ internal sealed partial class NatsReceiver
         {
             lock (_gate)
             {
-                session.ClearLost();
+                session.ForgetLost();
                 if (session.Outstanding == 0)
                 {
                     return;

@@ -6,18 +6,29 @@ using System.Text;
 namespace Postrider.Transports.Nats;
 
 /// <summary>A consumer on the server from which messages are pulled, and what of the pulls is still open. Guarded by its owner's lock.</summary>
+/// <remarks>
+/// The server does not always tell when a pull ends: 2.9 drops one in silence whose time is over just when it has a message for it. So each has its end
+/// here too. Soon after that more is asked for, and later it counts as over.
+/// </remarks>
 /// <param name="stream">The stream.</param>
 /// <param name="consumer">The consumer.</param>
 /// <param name="reply">Where answers go.</param>
 /// <param name="ackWait">How long the server waits for a sign.</param>
 internal sealed class PullSource(string stream, string consumer, string reply, TimeSpan ackWait)
 {
-    /// <summary>How much later than its end a pull is taken for over although the server has not said so.</summary>
-    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
+    /// <summary>How long after the end of a pull nothing more is expected of it: the way to the server and back. If it comes later, more comes than was asked for.</summary>
+    private static readonly long Soon = Ticks(TimeSpan.FromMilliseconds(50));
+
+    /// <summary>How long after the end of a pull nothing more can come of it.</summary>
+    private static readonly long Late = Ticks(TimeSpan.FromSeconds(2));
 
     private readonly string _next = JetStreamApi.NextSubject(stream, consumer);
-    private long _oldest;
-    private long _lastEnds;
+
+    /// <summary>Those that have something left, in the order in which they were sent.</summary>
+    private readonly List<Pull> _open = [];
+
+    /// <summary>Those whose end was not told. They stay for what may come late.</summary>
+    private readonly List<Pull> _overdue = [];
 
     public string Stream { get; } = stream;
 
@@ -27,24 +38,44 @@ internal sealed class PullSource(string stream, string consumer, string reply, T
     public int Outstanding { get; private set; }
 
     /// <summary>Whatever comes now was handed out after this moment.</summary>
-    public long OldestPull => _oldest;
+    public long OldestPull => Math.Min(_overdue.Count > 0 ? _overdue[0].Sent : long.MaxValue, _open.Count > 0 ? _open[0].Sent : Stopwatch.GetTimestamp() - Late);
 
     /// <summary>How many to ask for so that up to so many may come. None while most of them may come already: many small pulls cost more than the messages.</summary>
     public int Wanting(int max)
     {
-        var missing = Math.Max(0, max - Outstanding);
-        return missing >= max / 4 ? missing : 0;
+        ForgetLost();
+        var missing = max;
+        foreach (var pull in _open)
+        {
+            missing -= pull.Left;
+        }
+
+        return missing > 0 && missing >= max / 4 ? missing : 0;
+    }
+
+    /// <summary>When there is something to do although nothing is heard: to ask again, or to take a pull for over.</summary>
+    public long NextEnd()
+    {
+        var next = long.MaxValue;
+        foreach (var pull in _open)
+        {
+            next = Math.Min(next, pull.Ends + Soon);
+        }
+
+        foreach (var pull in _overdue)
+        {
+            next = Math.Min(next, pull.Ends + Late);
+        }
+
+        return next;
     }
 
     /// <summary>Notes a pull that is about to be sent.</summary>
     public void Begin(int count, TimeSpan expiry)
     {
         var now = Stopwatch.GetTimestamp();
-        // Pulls that were sent longer ago than they last are over.
-        var earliest = now - Ticks(expiry) - Ticks(Grace);
-        _oldest = Outstanding == 0 ? now : Math.Max(_oldest, earliest);
+        _open.Add(new(now, now + Ticks(expiry), count));
         Outstanding += count;
-        _lastEnds = now + Ticks(expiry + Grace);
     }
 
     public ValueTask SendAsync(Link link, int count, TimeSpan expiry, CancellationToken cancellationToken)
@@ -53,10 +84,10 @@ internal sealed class PullSource(string stream, string consumer, string reply, T
         return link.WriteAsync(_next, Encoding.ASCII.GetBytes(body), null, reply, cancellationToken);
     }
 
-    /// <summary>A message came.</summary>
-    public void Took() => Outstanding = Math.Max(0, Outstanding - 1);
+    /// <summary>A message came. Of which pull it is cannot be seen; one whose end has passed is most likely gone.</summary>
+    public void Took() => Subtract(1, _open, _overdue);
 
-    /// <summary>A pull is over.</summary>
+    /// <summary>A pull is over: most likely the oldest.</summary>
     /// <param name="headers">Which may say how many of it were not sent.</param>
     public void Ended(ReadOnlySpan<byte> headers)
     {
@@ -70,20 +101,78 @@ internal sealed class PullSource(string stream, string consumer, string reply, T
             }
         }
 
-        Outstanding = Math.Max(0, Outstanding - left);
+        Subtract(left, _overdue, _open);
     }
 
     /// <summary>Nothing more can come.</summary>
-    public void Clear() => Outstanding = 0;
-
-    /// <summary>Forgets pulls of which the server should have told the end long ago.</summary>
-    public void ClearLost()
+    public void Clear()
     {
-        if (Outstanding > 0 && Stopwatch.GetTimestamp() > _lastEnds)
+        _open.Clear();
+        _overdue.Clear();
+        Outstanding = 0;
+    }
+
+    /// <summary>Expects nothing more of pulls whose end has passed, and takes them for over when that was long ago.</summary>
+    public void ForgetLost()
+    {
+        var now = Stopwatch.GetTimestamp();
+        for (var i = 0; i < _open.Count;)
         {
-            Outstanding = 0;
+            if (_open[i].Ends + Soon <= now)
+            {
+                _overdue.Add(_open[i]);
+                _open.RemoveAt(i);
+            }
+            else
+            {
+                i++;
+            }
+        }
+
+        for (var i = _overdue.Count - 1; i >= 0; i--)
+        {
+            if (_overdue[i].Ends + Late <= now)
+            {
+                Outstanding -= _overdue[i].Left;
+                _overdue.RemoveAt(i);
+            }
         }
     }
 
+    private void Subtract(int count, List<Pull> first, List<Pull> then)
+    {
+        Outstanding = Math.Max(0, Outstanding - count);
+        count = Subtract(count, first);
+        Subtract(count, then);
+    }
+
+    /// <returns>What is left of the count.</returns>
+    private static int Subtract(int count, List<Pull> pulls)
+    {
+        while (count > 0 && pulls.Count > 0)
+        {
+            var first = pulls[0];
+            var taken = Math.Min(count, first.Left);
+            first.Left -= taken;
+            count -= taken;
+            if (first.Left == 0)
+            {
+                pulls.RemoveAt(0);
+            }
+        }
+
+        return count;
+    }
+
     private static long Ticks(TimeSpan time) => (long)(time.TotalSeconds * Stopwatch.Frequency);
+
+    private sealed class Pull(long sent, long ends, int left)
+    {
+        public long Sent { get; } = sent;
+
+        public long Ends { get; } = ends;
+
+        /// <summary>How many messages of it may still come.</summary>
+        public int Left { get; set; } = left;
+    }
 }

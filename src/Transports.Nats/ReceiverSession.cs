@@ -32,10 +32,19 @@ internal sealed class ReceiverSession(Link link, PullInbox inbox, NatsSubBase no
         await Link.UnsubscribeAsync(inbox).ConfigureAwait(false);
     }
 
-    public void ClearLost()
+    public void ForgetLost()
     {
-        Ready.ClearLost();
-        Topics?.ClearLost();
+        Ready.ForgetLost();
+        Topics?.ForgetLost();
+    }
+
+    /// <summary>How long to wait at most although nothing is heard; infinite if nothing was asked for.</summary>
+    public TimeSpan UntilNextEnd()
+    {
+        var next = Math.Min(Ready.NextEnd(), Topics?.NextEnd() ?? long.MaxValue);
+        var now = Stopwatch.GetTimestamp();
+        // Timers count whole milliseconds.
+        return next == long.MaxValue ? Timeout.InfiniteTimeSpan : Stopwatch.GetElapsedTime(now, Math.Max(now, next)) + TimeSpan.FromMilliseconds(1);
     }
 
     public static bool IsOver(long since, TimeSpan limit) => Stopwatch.GetElapsedTime(since) >= limit;
