@@ -4,8 +4,8 @@ namespace Postrider.Core.Consuming;
 
 /// <summary>
 /// The places for what one receiver has claimed. A place goes round: free → filled by the receive loop → handled by a worker → settled → free.
-/// There are few of them while handlers take their time, so that other processes get what would only wait here; and many while handlers are
-/// quick, so that the broker is asked seldom and settled with in large batches.
+/// There are few of them while handlers take their time, so that other processes get what would only wait here, or while bodies are large, so that
+/// they fit into memory; and many while handlers are quick, so that the broker is asked seldom and settled with in large batches.
 /// </summary>
 /// <remarks>Places are filled, added and taken away by the receive loop alone.</remarks>
 internal sealed class PrefetchWindow(ConsumerQueue queue, TimeProvider time) : IDisposable
@@ -13,10 +13,14 @@ internal sealed class PrefetchWindow(ConsumerQueue queue, TimeProvider time) : I
     /// <summary>How long what waits here may take to be handled.</summary>
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(100);
 
+    /// <summary>The average body, in bytes, above which a large window is made small. It becomes large again with bodies of three quarters of that.</summary>
+    private const int LargestBody = 128 * 1024;
+
     private readonly Channel<InFlight> _free = Channel.CreateBounded<InFlight>(new BoundedChannelOptions(queue.LargestWindow) { SingleReader = true });
     private volatile InFlight[] _places = [];
     private long _lookedAt = time.GetTimestamp();
     private int _filled;
+    private long _bytes;
 
     /// <summary>All places, for whoever renews leases or cancels handlers.</summary>
     public IReadOnlyList<InFlight> Places => _places;
@@ -39,6 +43,7 @@ internal sealed class PrefetchWindow(ConsumerQueue queue, TimeProvider time) : I
 
         place.Fill(delivery);
         _filled++;
+        _bytes += delivery.Envelope.Body.Length;
         return true;
     }
 
@@ -78,12 +83,13 @@ internal sealed class PrefetchWindow(ConsumerQueue queue, TimeProvider time) : I
 
         // No more is filled than was settled, but for what the window holds.
         var handled = _filled * (Look / elapsed);
-        (_filled, _lookedAt) = (0, time.GetTimestamp());
-        if (_places.Length < queue.LargestWindow && handled > queue.FirstWindow * 2)
+        var body = _bytes / Math.Max(1, _filled);
+        (_filled, _bytes, _lookedAt) = (0, 0, time.GetTimestamp());
+        if (_places.Length < queue.LargestWindow && handled > queue.FirstWindow * 2 && body <= LargestBody / 4 * 3)
         {
             Widen(queue.LargestWindow);
         }
-        else if (_places.Length > queue.FirstWindow && handled < queue.FirstWindow)
+        else if (_places.Length > queue.FirstWindow && (handled < queue.FirstWindow || body > LargestBody))
         {
             Narrow();
         }

@@ -38,7 +38,7 @@ public sealed class PrefetchWindowTests : IDisposable
 
         Assert.Equal((First, First), (_window.Places.Count, _window.Free));
         Fill(First);
-        Assert.False(_window.TryFill(new Parcel(), out _));
+        Assert.False(_window.TryFill(new Parcel(0), out _));
         Assert.Equal((First, 0), (_window.Places.Count, _window.Free));
     }
 
@@ -84,6 +84,34 @@ public sealed class PrefetchWindowTests : IDisposable
             Wait();
             Assert.Equal((Largest, Largest), (_window.Places.Count, _window.Free));
         }
+    }
+
+    [Theory]
+    [InlineData(96 * 1024, Largest)]
+    [InlineData((96 * 1024) + 1, First)]
+    public void Large_bodies_keep_it_small(int bytes, int places)
+    {
+        Wait();
+        Handle(100, bytes);
+        _time.Advance(Look);
+
+        Wait();
+
+        Assert.Equal((places, places), (_window.Places.Count, _window.Free));
+    }
+
+    [Theory]
+    [InlineData(128 * 1024, Largest)]
+    [InlineData((128 * 1024) + 1, First)]
+    public void Large_bodies_make_a_large_one_small(int bytes, int places)
+    {
+        Widen();
+        Handle(100, bytes);
+        _time.Advance(Look);
+
+        Wait();
+
+        Assert.Equal((places, places), (_window.Places.Count, _window.Free));
     }
 
     [Fact]
@@ -140,7 +168,7 @@ public sealed class PrefetchWindowTests : IDisposable
         Assert.Contains(held, _window.Places);
         Assert.Equal((First, First - 1), (_window.Places.Count, _window.Free));
         Assert.DoesNotContain(held, Fill(First - 1));
-        Assert.False(_window.TryFill(new Parcel(), out _));
+        Assert.False(_window.TryFill(new Parcel(0), out _));
         var waiting = _window.WaitAsync(CancellationToken.None).AsTask();
         Assert.False(waiting.IsCompleted);
 
@@ -175,22 +203,22 @@ public sealed class PrefetchWindowTests : IDisposable
         stop.Cancel();
     }
 
-    private InFlight[] Fill(int count)
+    private InFlight[] Fill(int count, int bytes = 0)
     {
         var places = new InFlight[count];
         for (var i = 0; i < count; i++)
         {
-            Assert.True(_window.TryFill(new Parcel(), out places[i]));
+            Assert.True(_window.TryFill(new Parcel(bytes), out places[i]));
         }
 
         return places;
     }
 
-    private void Handle(int count)
+    private void Handle(int count, int bytes = 0)
     {
         for (var i = 0; i < count; i++)
         {
-            _window.Clear(Assert.Single(Fill(1)));
+            _window.Clear(Assert.Single(Fill(1, bytes)));
         }
     }
 
@@ -209,5 +237,5 @@ public sealed class PrefetchWindowTests : IDisposable
         Wait();
     }
 
-    private sealed class Parcel() : Delivery("orders", new() { Id = "m-1" }, 0);
+    private sealed class Parcel(int bytes) : Delivery("orders", new() { Id = "m-1", Body = new byte[bytes] }, 0);
 }
