@@ -30,6 +30,8 @@ internal sealed class PullSource(string stream, string consumer, string reply, T
     /// <summary>Those whose end was not told. They stay for what may come late.</summary>
     private readonly List<Pull> _overdue = [];
 
+    private long _lastSent;
+
     public string Stream { get; } = stream;
 
     public TimeSpan AckWait { get; } = ackWait;
@@ -38,7 +40,19 @@ internal sealed class PullSource(string stream, string consumer, string reply, T
     public int Outstanding { get; private set; }
 
     /// <summary>Whatever comes now was handed out after this moment.</summary>
-    public long OldestPull => Math.Min(_overdue.Count > 0 ? _overdue[0].Sent : long.MaxValue, _open.Count > 0 ? _open[0].Sent : Stopwatch.GetTimestamp() - Late);
+    public long OldestPull
+    {
+        get
+        {
+            var oldest = _open.Count > 0 ? _open[0].Sent : Math.Min(_lastSent, Stopwatch.GetTimestamp() - Late);
+            foreach (var pull in _overdue)
+            {
+                oldest = Math.Min(oldest, pull.Sent);
+            }
+
+            return oldest;
+        }
+    }
 
     /// <summary>How many to ask for so that up to so many may come. None while most of them may come already: many small pulls cost more than the messages.</summary>
     public int Wanting(int max)
@@ -74,6 +88,7 @@ internal sealed class PullSource(string stream, string consumer, string reply, T
     public void Begin(int count, TimeSpan expiry)
     {
         var now = Stopwatch.GetTimestamp();
+        _lastSent = now;
         _open.Add(new(now, now + Ticks(expiry), count));
         Outstanding += count;
     }
