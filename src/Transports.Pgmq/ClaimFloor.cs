@@ -17,6 +17,10 @@ internal sealed class ClaimFloor(TimeProvider time)
     private readonly Ration _full = new(time);
     private DateTime _floor = None;
     private TimeSpan _short;
+    private bool _isCompared;
+
+    /// <summary>Whether the last look followed one that passed no dead rows: else what it spent on them may be what claiming takes, of large messages say.</summary>
+    public bool IsKnown { get; private set; }
 
     /// <summary>Begins a look: the <c>vt</c> from which on rows are to be claimed.</summary>
     public DateTime Begin() => _full.Left > TimeSpan.Zero ? _floor : None;
@@ -35,13 +39,14 @@ internal sealed class ClaimFloor(TimeProvider time)
 
         if (begin != None)
         {
-            _short = took;
+            (_short, _isCompared) = (took, true);
             return TimeSpan.Zero;
         }
 
         // Less what claiming takes by itself, as far as that is known: it was slow once, perhaps.
         var vain = took > _short ? took - _short : TimeSpan.Zero;
         _short *= 0.9;
+        (IsKnown, _isCompared) = (_isCompared, false);
         _full.Took(vain);
         return vain;
     }

@@ -215,7 +215,7 @@ internal sealed class PgmqReceiver : IReceiver, ILeaseRenewal
     /// <summary>Tells now and then what makes the queue slow, since it can be helped outside only.</summary>
     private void Watch(TimeSpan vain)
     {
-        if (vain >= Slow && (_warnedAt == 0 || Stopwatch.GetElapsedTime(_warnedAt) >= BetweenWarnings))
+        if (vain >= Slow && _floor.IsKnown && (_warnedAt == 0 || Stopwatch.GetElapsedTime(_warnedAt) >= BetweenWarnings))
         {
             _warnedAt = Stopwatch.GetTimestamp();
             _log.DeadRows(_queue, _connections.Where, (long)vain.TotalMilliseconds);

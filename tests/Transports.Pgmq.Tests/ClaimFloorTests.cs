@@ -44,6 +44,21 @@ public sealed class ClaimFloorTests
     }
 
     [Fact]
+    public void Nothing_is_known_of_dead_rows_until_a_look_has_passed_them_by()
+    {
+        // A first claim of large messages is slow too.
+        Look(200);
+        Assert.False(_floor.IsKnown);
+        _floor.End(_floor.Begin(), Oldest, TimeSpan.FromMilliseconds(1));
+        _time.Advance(TimeSpan.FromSeconds(10));
+        Look(200);
+        Assert.True(_floor.IsKnown);
+        _time.Advance(TimeSpan.FromSeconds(10));
+        Look(200);
+        Assert.False(_floor.IsKnown);
+    }
+
+    [Fact]
     public void One_short_look_that_was_slow_by_chance_is_forgotten()
     {
         Look(200);
