@@ -4,14 +4,14 @@ using Postrider.Throughput.Work;
 
 namespace Postrider.Throughput.Contenders;
 
-/// <summary>A framework that lives in a host: one host publishes, another consumes, as in two services.</summary>
+/// <summary>A framework that lives in a host: one host publishes, another consumes, as in two services, if the scenario does not want one host.</summary>
 public abstract class Hosted(Job job) : Contender(job)
 {
     private IHost? _publisher;
     private IHost? _consumer;
 
-    /// <summary>Whether messages do not leave the host, so that there is only one.</summary>
-    protected virtual bool IsOneHost => false;
+    /// <summary>Whether there is only one host, for one because messages do not leave it.</summary>
+    protected virtual bool IsOneHost => Job.Shape.OneHost;
 
     /// <summary>Where publishes go in.</summary>
     protected IServiceProvider Publisher => (_publisher ?? _consumer)!.Services;

@@ -13,7 +13,7 @@ internal sealed class StartUp : Scenario
 
     public override async Task<Figures> RunAsync(Ring ring)
     {
-        await using var bench = await ring.OpenAsync(new() { Capacity = 1000 });
+        await using var bench = await ring.OpenAsync(new() { Capacity = 1000, OneHost = true });
         await bench.Contender.ConsumeAsync();
         await bench.PublishAsync(1);
         await bench.AllHandledAsync();

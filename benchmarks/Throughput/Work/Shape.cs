@@ -21,6 +21,9 @@ public sealed record Shape
     /// <summary>Middlewares around the handler that only call on. Ours alone has them.</summary>
     public int Middlewares { get; init; }
 
+    /// <summary>Whether a framework publishes and consumes in one host, as one application does. Otherwise in two, as two services do.</summary>
+    public bool OneHost { get; init; }
+
     /// <summary>Room for so many messages in the ledger.</summary>
     public int Capacity { get; init; } = 1 << 20;
 }
