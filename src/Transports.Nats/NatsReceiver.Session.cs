@@ -67,7 +67,7 @@ internal sealed partial class NatsReceiver
 
         lock (_gate)
         {
-            source.Ended(headers);
+            source.Ended(headers, inTime: code == 408);
             if (session.Outstanding == 0 && _buffer.Count == 0)
             {
                 _pull = _pull * 2 > LongestPull ? LongestPull : _pull * 2;

@@ -8,7 +8,8 @@ namespace Postrider.Transports.Nats;
 /// <summary>A consumer on the server from which messages are pulled, and what of the pulls is still open. Guarded by its owner's lock.</summary>
 /// <remarks>
 /// The server does not always tell when a pull ends: 2.9 drops one in silence whose time is over just when it has a message for it. So each has its end
-/// here too. Soon after that more is asked for, and later it counts as over.
+/// here too. Soon after that more is asked for, and later it counts as over. And it cuts off whoever reads more slowly than it sends when 64 MiB wait
+/// for him (<c>max_pending</c>), so what may be under way is limited in bytes too.
 /// </remarks>
 /// <param name="stream">The stream.</param>
 /// <param name="consumer">The consumer.</param>
@@ -22,6 +23,14 @@ internal sealed class PullSource(string stream, string consumer, string reply, T
     /// <summary>How long after the end of a pull nothing more can come of it.</summary>
     private static readonly long Late = Ticks(TimeSpan.FromSeconds(2));
 
+    /// <summary>
+    /// How many pulls are open at most. With what each may bring at first, both sources of a receiver have 32 MiB under way at most.
+    /// </summary>
+    private const int MostOpen = 4;
+
+    private const long FirstMaxBytes = 4 * 1024 * 1024;
+    private const long LargestMaxBytes = 1024 * 1024 * 1024;
+
     private readonly string _next = JetStreamApi.NextSubject(stream, consumer);
 
     /// <summary>Those that have something left, in the order in which they were sent.</summary>
@@ -31,6 +40,9 @@ internal sealed class PullSource(string stream, string consumer, string reply, T
     private readonly List<Pull> _overdue = [];
 
     private long _lastSent;
+
+    /// <summary>How much one pull may bring, with subjects and headers.</summary>
+    private long _maxBytes = FirstMaxBytes;
 
     public string Stream { get; } = stream;
 
@@ -58,6 +70,11 @@ internal sealed class PullSource(string stream, string consumer, string reply, T
     public int Wanting(int max)
     {
         ForgetLost();
+        if (_open.Count >= MostOpen)
+        {
+            return 0;
+        }
+
         var missing = max;
         foreach (var pull in _open)
         {
@@ -95,7 +112,8 @@ internal sealed class PullSource(string stream, string consumer, string reply, T
 
     public ValueTask SendAsync(Link link, int count, TimeSpan expiry, CancellationToken cancellationToken)
     {
-        var body = string.Create(CultureInfo.InvariantCulture, $$"""{"batch":{{count}},"expires":{{expiry.Ticks * 100}}}""");
+        var body = string.Create(
+            CultureInfo.InvariantCulture, $$"""{"batch":{{count}},"expires":{{expiry.Ticks * 100}},"max_bytes":{{Volatile.Read(ref _maxBytes)}}}""");
         return link.WriteAsync(_next, Encoding.ASCII.GetBytes(body), null, reply, cancellationToken);
     }
 
@@ -103,20 +121,31 @@ internal sealed class PullSource(string stream, string consumer, string reply, T
     public void Took() => Subtract(1, _open, _overdue);
 
     /// <summary>A pull is over: most likely the oldest.</summary>
-    /// <param name="headers">Which may say how many of it were not sent.</param>
-    public void Ended(ReadOnlySpan<byte> headers)
+    /// <param name="headers">Which may say how much of it was not sent.</param>
+    /// <param name="inTime">Whether its time is up, and not that it was ended before.</param>
+    public void Ended(ReadOnlySpan<byte> headers, bool inTime)
     {
         var left = Outstanding;
+        var isTooLarge = headers.IndexOf("Message Size Exceeds MaxBytes"u8) >= 0;
         while (Headers.Line(ref headers, out var line))
         {
-            if (Headers.Split(line, out var name, out var value) && name.SequenceEqual("Nats-Pending-Messages"u8)
-                && Utf8Parser.TryParse(value, out int pending, out _))
+            if (!Headers.Split(line, out var name, out var value) || !Utf8Parser.TryParse(value, out long pending, out _))
             {
-                left = pending;
+                continue;
+            }
+
+            if (name.SequenceEqual("Nats-Pending-Messages"u8))
+            {
+                left = (int)Math.Min(left, pending);
+            }
+            else if (isTooLarge && pending == _maxBytes && name.SequenceEqual("Nats-Pending-Bytes"u8))
+            {
+                // Nothing came of it: one message alone is larger.
+                Volatile.Write(ref _maxBytes, Math.Min(_maxBytes * 2, LargestMaxBytes));
             }
         }
 
-        Subtract(left, _overdue, _open);
+        Subtract(left, inTime ? _overdue : _open, inTime ? _open : _overdue);
     }
 
     /// <summary>Nothing more can come.</summary>

@@ -1,10 +1,12 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
+using System.Text.Json;
 using Postrider.Core.Transport;
 
 namespace Postrider.Transports.Nats.Tests;
 
-/// <summary>Pulls whose end the server does not tell.</summary>
+/// <summary>How much is asked for at once, and pulls whose end the server does not tell.</summary>
 [Collection("Scenarios that kill a broker")]
 public sealed class PullTests
 {
@@ -51,4 +53,62 @@ public sealed class PullTests
             }
         }
     }
+
+    /// <summary>The server cuts off whoever lets 64 MiB wait for him, and everything that was on its way counts as handed out.</summary>
+    [Fact]
+    public async Task Large_messages_are_pulled_a_few_megabytes_at_a_time()
+    {
+        const int Messages = 40;
+        Server.Require();
+        await using var transport = Server.Transport();
+        var queue = Server.NewQueue();
+        await transport.DeclareAsync(queue);
+        for (var i = 0; i < Messages; i++)
+        {
+            await transport.SendAsync(queue, Large(1024 * 1024));
+        }
+
+        var pulls = new ConcurrentQueue<JsonElement>();
+        await using var spy = await Server.RawAsync();
+        await using var heard = await spy.SubscribeCoreAsync<string>($"$JS.API.CONSUMER.MSG.NEXT.postrider_q_{queue}.>", cancellationToken: Server.Deadline);
+        await spy.PingAsync(Server.Deadline);
+        var listening = Task.Run(async () =>
+        {
+            await foreach (var pull in heard.Msgs.ReadAllAsync(CancellationToken.None))
+            {
+                pulls.Enqueue(JsonDocument.Parse(pull.Data!).RootElement);
+            }
+        }, TestContext.Current.CancellationToken);
+        await using var receiver = await transport.OpenAsync(queue, prefetch: 512);
+        for (var received = 0; received < Messages;)
+        {
+            var batch = await receiver.ReceiveAsync(512, Server.Deadline);
+            Assert.All(batch, static one => Assert.Equal(0, one.Redeliveries));
+            await receiver.SettleAsync([.. batch.Select(Settlement.Ack)]);
+            received += batch.Count;
+        }
+
+        await spy.PingAsync(Server.Deadline);
+        await heard.UnsubscribeAsync();
+        await listening;
+        Assert.InRange(pulls.Count, Messages / 4, 1000);
+        Assert.All(pulls, static pull => Assert.InRange(pull.GetProperty("max_bytes").GetInt64(), 1, 4 * 1024 * 1024));
+    }
+
+    [Fact]
+    public async Task A_message_that_is_larger_than_a_pull_is_received_nevertheless()
+    {
+        Server.Require();
+        await using var transport = Server.Transport();
+        var queue = Server.NewQueue();
+        await transport.DeclareAsync(queue);
+        await transport.SendAsync(queue, Server.Message("before"), Large(6 * 1024 * 1024), Server.Message("after"));
+        await using var receiver = await transport.OpenAsync(queue, prefetch: 512);
+
+        var all = await receiver.DrainAsync(3);
+
+        Assert.Equal([6, 6 * 1024 * 1024, 5], all.Select(static one => one.Envelope.Body.Length));
+    }
+
+    private static Envelope Large(int bytes) => Server.Message("") with { Body = new byte[bytes], ContentType = "application/octet-stream" };
 }
