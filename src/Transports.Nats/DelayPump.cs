@@ -185,16 +185,15 @@ internal sealed class DelayPump(JetStreamApi api, Subjects subjects, NatsPublish
     private async ValueTask ForwardAsync(Link link, CancellationToken ended)
     {
         var stored = new PublishResult[_due.Count];
-        var call = publisher.Begin(stored);
+        var call = publisher.Begin();
         for (var i = 0; i < stored.Length; i++)
         {
             var (envelope, position, _, _) = _due[i];
             var id = string.Create(CultureInfo.InvariantCulture, $"due:{position.Stream}:{position.Sequence}:{position.StoredAt}");
-            await publisher.WriteAsync(link, call, i, _ready, envelope, id, TimeSpan.Zero, 0, ended).ConfigureAwait(false);
+            call.Add(new(_ready, envelope, id, DestinationKind.Queue, i));
         }
 
-        await call.EndAsync(ended).ConfigureAwait(false);
-        NatsPublisher.Return(call);
+        await publisher.SendAsync(call, stored, ended).ConfigureAwait(false);
         for (var i = 0; i < stored.Length; i++)
         {
             if (stored[i].Status is PublishStatus.Stored or PublishStatus.Duplicate)

@@ -86,7 +86,7 @@ internal sealed class JetStreamApi(Links links)
         }
     }
 
-    private sealed class Question : Awaiting
+    private sealed class Question : IAwaiting
     {
         private readonly TaskCompletionSource<(int Status, byte[] Payload)> _answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -122,9 +122,9 @@ internal sealed class JetStreamApi(Links links)
             }
         }
 
-        public override void Answered(int item, int status, in ReadOnlySequence<byte> payload) => _answer.TrySetResult((status, payload.ToArray()));
+        public void Answered(int item, int status, in ReadOnlySequence<byte> payload) => _answer.TrySetResult((status, payload.ToArray()));
 
-        public override void Lost(int item, Exception error) => _answer.TrySetException(error);
+        public void Lost(int item, Exception error) => _answer.TrySetException(error);
     }
 }
 

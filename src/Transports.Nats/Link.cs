@@ -68,10 +68,10 @@ internal sealed class Link : IAsyncDisposable
     }
 
     /// <summary>A place to wait for one answer.</summary>
-    public ReplySlot Await(Awaiting awaiting, int item) => _replies.Take(awaiting, item);
+    public ReplySlot Await(IAwaiting awaiting, int item) => _replies.Take(awaiting, item);
 
     /// <summary>Nothing was asked after all. False if the answer or the loss has been told already.</summary>
-    public bool GiveUp(ReplySlot slot, Awaiting awaiting) => _replies.Return(slot, awaiting);
+    public bool GiveUp(ReplySlot slot, IAwaiting awaiting) => _replies.Return(slot, awaiting);
 
     /// <summary>
     /// Hands a message to the socket's writer. When it completes, body and headers have been copied and nothing can be taken back;

@@ -5,148 +5,184 @@ using Microsoft.Extensions.Primitives;
 using NATS.Client.Core;
 using Postrider.Core.Transport;
 using Postrider.Pooling;
+using Postrider.Publishing;
 
 namespace Postrider.Transports.Nats;
 
 /// <summary>
-/// Publishes over one connection, without waiting for one answer before the next message: each has its place to wait (<see cref="Replies"/>),
-/// and a batch completes with its last answer.
+/// One writer at a time on one connection: messages go out in their order, without waiting for one answer before the next; each has its place
+/// to wait (<see cref="Replies"/>). No batching and no timers: a lone message is written at once, by its own caller.
 /// </summary>
-internal sealed class NatsPublisher(Links links, Subjects subjects, Registry? registry) : IDisposable
+internal sealed class NatsPublisher : IAsyncDisposable
 {
     private const string Doing = "publish";
-    private const int MostInFlight = 4096;
+
+    /// <summary>The most that is on its way; more waits in this process.</summary>
+    private const int Window = 4096;
+
     private const int MostRemembered = 1024;
-    private readonly SemaphoreSlim _room = new(MostInFlight, MostInFlight);
-    private readonly ConcurrentDictionary<Destination, string> _subjects = new();
+    private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(2);
+
+    private readonly Links _links;
+    private readonly Subjects _subjects;
+    private readonly Registry? _registry;
+    private readonly SemaphoreSlim _window = new(Window, Window);
+    private readonly SendQueue<PublishCall, WireMessage> _queue;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly ConcurrentDictionary<Destination, string> _known = new();
+
+    public NatsPublisher(Links links, Subjects subjects, Registry? registry)
+    {
+        (_links, _subjects, _registry) = (links, subjects, registry);
+        _queue = new(1, WriteAsync, static () => new ObjectDisposedException(nameof(NatsTransport)));
+    }
+
+    public string Where => _links.Where;
 
     /// <summary>As <see cref="ITransport.PublishAsync"/>.</summary>
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder))]
     public async ValueTask PublishAsync(ReadOnlyMemory<OutgoingMessage> batch, Memory<PublishResult> results, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(results.Length, batch.Length);
-        if (batch.IsEmpty)
-        {
-            return;
-        }
-
-        Link link;
-        try
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            link = await links.GetAsync(Doing, cancellationToken).ConfigureAwait(false);
-        }
-        catch (Exception e)
-        {
-            results.Span.Fill(new(PublishStatus.NotSent, e));
-            return;
-        }
-
-        var call = Begin(results);
+        var call = Begin();
         for (var i = 0; i < batch.Length; i++)
         {
-            if (!_subjects.TryGetValue(batch.Span[i].Destination, out var subject))
+            if (Refuse(batch.Span[i], out var subject, out var id) is { } refused)
             {
-                subject = Remember(batch.Span[i].Destination, out var why);
-                if (subject is null)
-                {
-                    call.Set(i, new(PublishStatus.Rejected, new MessagingConfigurationException(why!)));
-                    continue;
-                }
+                results.Span[i] = new(PublishStatus.Rejected, refused);
             }
-
-            if (batch.Span[i].Destination.Kind == DestinationKind.Topic
-                && !await RouteAsync(call, batch.Slice(i, 1), i, cancellationToken).ConfigureAwait(false))
+            else if (batch.Span[i].Destination.Kind == DestinationKind.Queue
+                || await IsRoutedAsync(batch.Slice(i, 1), results.Slice(i, 1), cancellationToken).ConfigureAwait(false))
             {
-                continue;
+                Add(call, i, subject, id, batch.Span[i]);
             }
-
-            await WriteAsync(link, call, i, subject, batch.Span[i], cancellationToken).ConfigureAwait(false);
         }
 
-        await call.EndAsync(cancellationToken).ConfigureAwait(false);
-        Return(call);
+        await SendAsync(call, results, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>A message from another one, such as its next attempt: the subject and the id by which duplicates are found are given.</summary>
-    public ValueTask WriteAsync(
-        Link link, PublishCall call, int item, string subject, Envelope envelope, string messageId, TimeSpan delay, int counted, CancellationToken cancellationToken) =>
-        WriteAsync(link, call, item, subject, envelope, messageId, delay, counted, DestinationKind.Queue, cancellationToken);
+    /// <summary>To be filled with messages for subjects, and sent.</summary>
+    public PublishCall Begin() => _queue.Begin().Of(this);
 
-    /// <summary>End it with <see cref="PublishCall.EndAsync"/>, then give it back by <see cref="Return"/>.</summary>
-    public PublishCall Begin(Memory<PublishResult> results)
+    /// <summary>As <see cref="ITransport.PublishAsync"/>, but results of other indices stay as they are. The call is the publisher's again.</summary>
+    public ValueTask SendAsync(PublishCall call, Memory<PublishResult> results, CancellationToken cancellationToken) =>
+        _queue.SendAsync(call, results, cancellationToken);
+
+    /// <summary>A message that was on its way has its answer, or gets none.</summary>
+    public void Ended() => _window.Release();
+
+    /// <summary>What is waiting is still sent for a while; then it ends as not sent.</summary>
+    public async ValueTask DisposeAsync()
     {
-        var call = Pool<PublishCall>.Take() ?? new();
-        call.Begin(results, _room, links.Where);
-        return call;
+        _stop.CancelAfter(Farewell);
+        await _queue.DisposeAsync().ConfigureAwait(false);
+        _stop.Dispose();
     }
 
-    public static void Return(PublishCall call) => Pool<PublishCall>.Give(call);
-
-    public void Dispose() => _room.Dispose();
-
-    private ValueTask WriteAsync(Link link, PublishCall call, int item, string subject, in OutgoingMessage message, CancellationToken cancellationToken)
+    private void Add(PublishCall call, int index, string subject, string id, in OutgoingMessage message)
     {
-        var (destination, envelope, delay) = message;
-        if (delay <= TimeSpan.Zero)
+        var ((kind, name), envelope, delay) = message;
+        call.Add(delay > TimeSpan.Zero
+            ? new(_subjects.OfDelayed(name), envelope, id, kind, index, delay)
+            : new(subject, envelope, id, kind, index));
+    }
+
+    /// <summary>Why a message can never be published, or null; and what it is published to, and by which id.</summary>
+    private Exception? Refuse(in OutgoingMessage message, out string subject, out string id)
+    {
+        (subject, id) = ("", "");
+        var destination = message.Destination;
+        if (!_known.TryGetValue(destination, out var known))
         {
-            delay = TimeSpan.Zero;
-        }
-        else
-        {
-            subject = subjects.OfDelayed(destination.Name);
+            known = Remember(destination, out var why);
+            if (known is null)
+            {
+                return new MessagingConfigurationException(why!);
+            }
         }
 
-        string id;
         try
         {
-            id = HeaderText.Encode(envelope.Id);
+            subject = known;
+            id = HeaderText.Encode(message.Envelope.Id);
+            // One stream has all topics, and the same message on another topic is another message.
+            id = destination.Kind == DestinationKind.Topic ? string.Concat(destination.Name, ":", id) : id;
+            return null;
         }
         catch (ArgumentException e)
         {
-            call.Set(item, new(PublishStatus.Rejected, e));
-            return ValueTask.CompletedTask;
+            return e;
         }
-
-        // One stream has all topics, and the same message on another topic is another message.
-        id = destination.Kind == DestinationKind.Topic ? string.Concat(destination.Name, ":", id) : id;
-        return WriteAsync(link, call, item, subject, envelope, id, delay, 0, destination.Kind, cancellationToken);
     }
 
-    [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder))]
-    private async ValueTask WriteAsync(
-        Link link, PublishCall call, int item, string subject, Envelope envelope, string messageId, TimeSpan delay, int counted,
-        DestinationKind kind, CancellationToken cancellationToken)
+    private async Task WriteAsync()
     {
-        try
+        for (var calls = 0; _queue.TryTake(out var call); calls++)
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            await _room.WaitAsync(cancellationToken).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException e)
-        {
-            call.Set(item, new(PublishStatus.NotSent, e));
-            return;
-        }
+            if (calls == 1)
+            {
+                // The caller has its own to do, and its trace is not that of others.
+                await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+            }
 
+            var count = call.Count;
+            for (var i = 0; i < count; i++)
+            {
+                try
+                {
+                    if (!_window.Wait(0, CancellationToken.None))
+                    {
+                        await _window.WaitAsync(_stop.Token).ConfigureAwait(false);
+                    }
+                }
+                catch (OperationCanceledException)
+                {
+                    FailAll(call, i, new ObjectDisposedException(nameof(NatsTransport)));
+                    break;
+                }
+
+                Link link;
+                try
+                {
+                    link = await _links.GetAsync(Doing, _stop.Token).ConfigureAwait(false);
+                }
+                catch (Exception e)
+                {
+                    _window.Release();
+                    FailAll(call, i, _stop.IsCancellationRequested ? new ObjectDisposedException(nameof(NatsTransport)) : e);
+                    break;
+                }
+
+                await WriteAsync(link, call, i).ConfigureAwait(false);
+            }
+        }
+    }
+
+    /// <summary>Hands a message to the client; it is ended here if that cannot be. The window has been entered for it.</summary>
+    [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder))]
+    private async ValueTask WriteAsync(Link link, PublishCall call, int index)
+    {
         var headers = Pool<NatsHeaders>.Take() ?? new(new Dictionary<string, StringValues>(StringComparer.Ordinal));
-        var slot = call.Ask(link, item, kind);
+        ReplySlot? slot = null;
         try
         {
-            EnvelopeMapper.Write(headers, envelope, messageId, kind == DestinationKind.Topic, delay, counted);
-            await link.WriteAsync(subject, envelope.Body, headers, slot.Subject, cancellationToken).ConfigureAwait(false);
+            if (!call.TryWrite(index, link, headers, ref slot, out var written))
+            {
+                _window.Release();
+            }
+
+            await written.ConfigureAwait(false);
         }
         catch (Exception e)
         {
-            if (link.GiveUp(slot, call))
+            if (slot is not null && link.GiveUp(slot, call))
             {
-                _room.Release();
-                call.Set(item, e switch
+                _window.Release();
+                call.Finish(call[index], e switch
                 {
                     NatsPayloadTooLargeException => new(PublishStatus.Rejected, TooLarge(link, e)),
                     ArgumentException => new(PublishStatus.Rejected, e),
-                    OperationCanceledException when cancellationToken.IsCancellationRequested => new(PublishStatus.NotSent, e),
-                    _ => new(PublishStatus.NotSent, links.Failed(e, Doing)),
+                    _ => new(PublishStatus.NotSent, _links.Failed(e, Doing)),
                 });
             }
         }
@@ -155,28 +191,51 @@ internal sealed class NatsPublisher(Links links, Subjects subjects, Registry? re
         Pool<NatsHeaders>.Give(headers);
     }
 
+    /// <summary>Whoever waits already has waited for the same; the next one begins anew.</summary>
+    private void FailAll(PublishCall? call, int from, Exception error)
+    {
+        for (var waiting = Window; call is not null; waiting--)
+        {
+            var count = call.Count;
+            for (var i = from; i < count; i++)
+            {
+                call.Finish(call[i], new(PublishStatus.NotSent, error));
+            }
+
+            from = 0;
+            call = waiting > 0 && _queue.TryTake(out var next) ? next : null;
+        }
+    }
+
     private TransportException TooLarge(Link link, Exception error) => new(
         string.Create(CultureInfo.InvariantCulture,
-            $"The message with its headers is larger than the server at {links.Where} takes (max_payload = {link.Server.MaxPayload} bytes). Raise it there, or send less."),
+            $"The message with its headers is larger than the server at {Where} takes (max_payload = {link.Server.MaxPayload} bytes). Raise it there, or send less."),
         TransportError.Other, error);
 
     /// <summary>False if the message is dealt with: nobody gets it, or it was parked for each that does.</summary>
-    private async ValueTask<bool> RouteAsync(PublishCall call, ReadOnlyMemory<OutgoingMessage> message, int item, CancellationToken cancellationToken)
+    /// <param name="message">One.</param>
+    /// <param name="result">Of it.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    private ValueTask<bool> IsRoutedAsync(ReadOnlyMemory<OutgoingMessage> message, Memory<PublishResult> result, CancellationToken cancellationToken)
+    {
+        var (destination, _, delay) = message.Span[0];
+        return _registry is null || (delay <= TimeSpan.Zero && _registry.IsRouted(destination.Name))
+            ? new(true)
+            : RouteAsync(_registry, message, result, cancellationToken);
+    }
+
+    private async ValueTask<bool> RouteAsync(
+        Registry registry, ReadOnlyMemory<OutgoingMessage> message, Memory<PublishResult> result, CancellationToken cancellationToken)
     {
         var topic = message.Span[0].Destination.Name;
         var delayed = message.Span[0].Delay > TimeSpan.Zero;
-        if (registry is null || (!delayed && registry.IsRouted(topic)))
-        {
-            return true;
-        }
-
         try
         {
             await registry.SyncAsync(cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e)
         {
-            call.Set(item, new(PublishStatus.NotSent, e));
+            result.Span[0] = new(PublishStatus.NotSent, e);
             return false;
         }
 
@@ -188,7 +247,7 @@ internal sealed class NatsPublisher(Links links, Subjects subjects, Registry? re
         var queues = delayed ? registry.QueuesOf(topic) : [];
         if (queues.Count == 0)
         {
-            call.Set(item, new(PublishStatus.Unroutable));
+            result.Span[0] = new(PublishStatus.Unroutable);
             return false;
         }
 
@@ -200,7 +259,7 @@ internal sealed class NatsPublisher(Links links, Subjects subjects, Registry? re
 
         var results = new PublishResult[copies.Length];
         await PublishAsync(copies, results, cancellationToken).ConfigureAwait(false);
-        call.Set(item, PublishCall.Together(results));
+        result.Span[0] = PublishCall.Together(results);
         return false;
     }
 
@@ -212,10 +271,10 @@ internal sealed class NatsPublisher(Links links, Subjects subjects, Registry? re
             return null;
         }
 
-        var subject = destination.Kind == DestinationKind.Topic ? subjects.OfTopic(destination.Name) : subjects.OfQueue(destination.Name);
-        if (_subjects.Count < MostRemembered)
+        var subject = destination.Kind == DestinationKind.Topic ? _subjects.OfTopic(destination.Name) : _subjects.OfQueue(destination.Name);
+        if (_known.Count < MostRemembered)
         {
-            _subjects.TryAdd(destination, subject);
+            _known.TryAdd(destination, subject);
         }
 
         return subject;

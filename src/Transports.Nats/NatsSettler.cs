@@ -122,7 +122,7 @@ internal sealed class NatsSettler(NatsReceiver owner, JetStreamApi api, Subjects
         Link link, ReadOnlyMemory<Settlement> batch, Memory<SettleResult> results, List<int> places, CancellationToken cancellationToken)
     {
         var stored = new PublishResult[places.Count];
-        var call = publisher.Begin(stored);
+        var call = publisher.Begin();
         for (var i = 0; i < places.Count; i++)
         {
             var settlement = batch.Span[places[i]];
@@ -137,11 +137,10 @@ internal sealed class NatsSettler(NatsReceiver owner, JetStreamApi api, Subjects
             // The same copy made twice, because a crash came before the ack, has the same id: the server keeps one.
             var at = delivery.Position;
             var id = string.Create(CultureInfo.InvariantCulture, $"{purpose}:{at.Stream}:{at.Sequence}:{at.StoredAt}:{at.Deliveries * (purpose == "back" ? 1 : 0)}");
-            await publisher.WriteAsync(link, call, i, subject, envelope, id, delay, counted, cancellationToken).ConfigureAwait(false);
+            call.Add(new(subject, envelope, id, DestinationKind.Queue, i, delay, counted));
         }
 
-        await call.EndAsync(cancellationToken).ConfigureAwait(false);
-        NatsPublisher.Return(call);
+        await publisher.SendAsync(call, stored, cancellationToken).ConfigureAwait(false);
         for (var i = 0; i < places.Count; i++)
         {
             var delivery = (NatsDelivery)batch.Span[places[i]].Delivery;

@@ -120,6 +120,8 @@ public sealed class NatsTransport : ITransport
         }
 
         await Task.WhenAll(open.Select(static one => one.DisposeAsync().AsTask())).ConfigureAwait(false);
+        await _publisher.DisposeAsync().ConfigureAwait(false);
+        await _copier.DisposeAsync().ConfigureAwait(false);
         await _publishLinks.DisposeAsync().ConfigureAwait(false);
         await _consumeLinks.DisposeAsync().ConfigureAwait(false);
     }

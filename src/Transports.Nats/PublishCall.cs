@@ -1,83 +1,68 @@
 using System.Buffers;
-using System.Runtime.CompilerServices;
 using System.Text.Json;
-using System.Threading.Tasks.Sources;
+using NATS.Client.Core;
 using Postrider.Core.Transport;
-using Postrider.Pooling;
+using Postrider.Publishing;
 
 namespace Postrider.Transports.Nats;
 
-/// <summary>One batch on its way: fills the results as answers come, and completes with the last one. Reused.</summary>
-internal sealed class PublishCall : Awaiting, IValueTaskSource
+/// <summary>One message on its way to a stream.</summary>
+/// <param name="Subject">The subject.</param>
+/// <param name="Envelope">The message.</param>
+/// <param name="Id">By which the server finds duplicates.</param>
+/// <param name="Kind">What it was published to.</param>
+/// <param name="Index">The place of its result.</param>
+/// <param name="Delay">How long it is parked.</param>
+/// <param name="Redeliveries">What was counted before, for a copy that is not to be counted.</param>
+internal readonly record struct WireMessage(
+    string Subject, Envelope Envelope, string Id, DestinationKind Kind, int Index, TimeSpan Delay = default, int Redeliveries = 0) : IPublishItem;
+
+/// <summary>One call of <see cref="NatsPublisher.SendAsync"/> under way.</summary>
+internal sealed class PublishCall : PublishCall<WireMessage>, IAwaiting
 {
     private const string Doing = "publish";
-    private ManualResetValueTaskSourceCore<bool> _done = new() { RunContinuationsAsynchronously = true };
-    private SemaphoreSlim _room = null!;
-    private string _where = "";
-    private Memory<PublishResult> _results;
-    private ReplySlot?[] _slots = [];
-    private DestinationKind[] _kinds = [];
-    private int _left;
+    private NatsPublisher _publisher = null!;
 
-    /// <param name="results">To be filled.</param>
-    /// <param name="room">A place of which is taken for each item that is sent.</param>
-    /// <param name="where">The server, for messages.</param>
-    public void Begin(Memory<PublishResult> results, SemaphoreSlim room, string where)
+    public PublishCall Of(NatsPublisher publisher)
     {
-        _done.Reset();
-        (_results, _room, _where) = (results, room, where);
-        if (_slots.Length < results.Length)
+        _publisher = publisher;
+        return this;
+    }
+
+    /// <summary>Hands a message to the client, unless the caller has given up. When this returns nothing of the message is read any more.</summary>
+    /// <remarks>The client copies a message before it first waits, or throws.</remarks>
+    public bool TryWrite(int index, Link link, NatsHeaders headers, ref ReplySlot? slot, out ValueTask written)
+    {
+        lock (Gate)
         {
-            _slots = new ReplySlot[results.Length];
-            _kinds = new DestinationKind[results.Length];
+            written = default;
+            if (IsAbandoned)
+            {
+                return false;
+            }
+
+            // A copy: if the link is lost already, the call may be another's from the next line on.
+            var message = this[index];
+            Sent = index + 1;
+            slot = link.Await(this, index);
+            EnvelopeMapper.Write(headers, message.Envelope, message.Id, message.Kind == DestinationKind.Topic, message.Delay, message.Redeliveries);
+            written = link.WriteAsync(message.Subject, message.Envelope.Body, headers, slot.Subject, link.Ended);
+            return true;
         }
-
-        // One more for the sender, so that it is not complete before all are sent.
-        _left = results.Length + 1;
     }
 
-    /// <summary>Begins to wait for the answer to an item that is about to be written. The caller has taken a place of the room.</summary>
-    public ReplySlot Ask(Link link, int item, DestinationKind kind)
+    public void Answered(int item, int status, in ReadOnlySequence<byte> payload)
     {
-        // From now on it may have been sent.
-        _results.Span[item] = new(PublishStatus.Unknown);
-        _kinds[item] = kind;
-        return _slots[item] = link.Await(this, item);
+        _publisher.Ended();
+        Finish(this[item], status == 503 ? NobodyListens(this[item].Kind) : Read(payload));
     }
 
-    /// <summary>An item's result.</summary>
-    public void Set(int item, PublishResult result)
+    public void Lost(int item, Exception error)
     {
-        _results.Span[item] = result;
-        Complete();
-    }
-
-    /// <summary>Everything is sent: waits for the answers. Cancelling ends the wait; what has no answer then is unknown.</summary>
-    [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder))]
-    public async ValueTask EndAsync(CancellationToken cancellationToken)
-    {
-        Complete();
-        using (cancellationToken.UnsafeRegister(static state => ((PublishCall)state!).GiveUp(), this))
-        {
-            await new ValueTask(this, _done.Version).ConfigureAwait(false);
-        }
-
-        Array.Clear(_slots);
-        _results = default;
-    }
-
-    public override void Answered(int item, int status, in ReadOnlySequence<byte> payload)
-    {
-        _room.Release();
-        Set(item, status == 503 ? NobodyListens(_kinds[item]) : Read(payload));
-    }
-
-    public override void Lost(int item, Exception error)
-    {
-        _room.Release();
-        Set(item, new(PublishStatus.Unknown, error is TransportException { Reason: TransportError.Timeout }
-            ? NatsErrors.TimedOut(Doing, _where)
-            : error is OperationCanceledException ? error : NatsErrors.Lost(Doing, _where)));
+        _publisher.Ended();
+        Finish(this[item], new(PublishStatus.Unknown, error is TransportException { Reason: TransportError.Timeout }
+            ? NatsErrors.TimedOut(Doing, _publisher.Where)
+            : NatsErrors.Lost(Doing, _publisher.Where)));
     }
 
     /// <summary>The result of several copies of one message.</summary>
@@ -102,35 +87,8 @@ internal sealed class PublishCall : Awaiting, IValueTaskSource
         return failed > 0 && stored > 0 ? new(PublishStatus.Unknown, result.Error) : result;
     }
 
-    void IValueTaskSource.GetResult(short token) => _done.GetResult(token);
-
-    ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => _done.GetStatus(token);
-
-    void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
-        _done.OnCompleted(continuation, state, token, flags);
-
-    private void GiveUp()
-    {
-        var error = new OperationCanceledException();
-        for (var item = 0; item < _slots.Length; item++)
-        {
-            if (_slots[item]?.End(this) == true)
-            {
-                Lost(item, error);
-            }
-        }
-    }
-
-    private void Complete()
-    {
-        if (Interlocked.Decrement(ref _left) == 0)
-        {
-            _done.SetResult(true);
-        }
-    }
-
     private PublishResult NobodyListens(DestinationKind kind) => new(PublishStatus.Unroutable, kind == DestinationKind.Topic ? null : new TransportException(
-        $"Cannot {Doing} on NATS at {_where}: no stream takes it, so the queue does not exist. Declare the queue first.", TransportError.QueueNotFound));
+        $"Cannot {Doing} on NATS at {_publisher.Where}: no stream takes it, so the queue does not exist. Declare the queue first.", TransportError.QueueNotFound));
 
     private PublishResult Read(in ReadOnlySequence<byte> payload)
     {
@@ -169,7 +127,7 @@ internal sealed class PublishCall : Awaiting, IValueTaskSource
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException)
         {
-            return new(PublishStatus.Unknown, new TransportException($"Cannot {Doing} on NATS at {_where}: the answer cannot be read.", TransportError.Other, e));
+            return new(PublishStatus.Unknown, new TransportException($"Cannot {Doing} on NATS at {_publisher.Where}: the answer cannot be read.", TransportError.Other, e));
         }
 
         if (code == 0)
@@ -177,11 +135,11 @@ internal sealed class PublishCall : Awaiting, IValueTaskSource
             return stored
                 ? new(duplicate ? PublishStatus.Duplicate : PublishStatus.Stored)
                 : new(PublishStatus.Unknown, new TransportException(
-                    $"Cannot {Doing} on NATS at {_where}: something else than a stream answers on this subject.", TransportError.TopologyMismatch));
+                    $"Cannot {Doing} on NATS at {_publisher.Where}: something else than a stream answers on this subject.", TransportError.TopologyMismatch));
         }
 
         // The server says that it has not stored it.
-        var error = NatsErrors.OfAnswer(code, errorCode, description, Doing, _where);
+        var error = NatsErrors.OfAnswer(code, errorCode, description, Doing, _publisher.Where);
         return new(error.IsTransient ? PublishStatus.NotSent : PublishStatus.Rejected, error);
     }
 }

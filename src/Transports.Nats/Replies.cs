@@ -5,22 +5,22 @@ using NATS.Client.Core;
 namespace Postrider.Transports.Nats;
 
 /// <summary>Whoever waits for answers. Called on the thread that reads the socket: be quick, throw nothing.</summary>
-internal abstract class Awaiting
+internal interface IAwaiting
 {
     /// <summary>The answer came. The payload is valid during the call only.</summary>
     /// <param name="item">What was given to <see cref="Replies.Take"/>.</param>
     /// <param name="status">The status line's code, 503 if nobody listens; 0 without one.</param>
     /// <param name="payload">The answer.</param>
-    public abstract void Answered(int item, int status, in ReadOnlySequence<byte> payload);
+    void Answered(int item, int status, in ReadOnlySequence<byte> payload);
 
     /// <summary>None will come.</summary>
-    public abstract void Lost(int item, Exception error);
+    void Lost(int item, Exception error);
 }
 
 /// <summary>A place to wait for one answer at a time. Its subject is made once and used again for later questions.</summary>
 internal sealed class ReplySlot(string subject)
 {
-    private Awaiting? _awaiting;
+    private IAwaiting? _awaiting;
 
     public string Subject { get; } = subject;
 
@@ -32,17 +32,17 @@ internal sealed class ReplySlot(string subject)
     /// <summary>An answer may come, even if nobody waits for it any more. Guarded by the lock of <see cref="Replies"/>.</summary>
     public bool IsAsked { get; set; }
 
-    public void Begin(Awaiting awaiting, int item)
+    public void Begin(IAwaiting awaiting, int item)
     {
         (Item, Since, IsAsked) = (item, Environment.TickCount64, true);
         Volatile.Write(ref _awaiting, awaiting);
     }
 
     /// <summary>Null if an answer, the time-out or the giver-up was first: exactly one of them gets it.</summary>
-    public Awaiting? End() => Interlocked.Exchange(ref _awaiting, null);
+    public IAwaiting? End() => Interlocked.Exchange(ref _awaiting, null);
 
     /// <summary>Ends the wait if it is still this one's.</summary>
-    public bool End(Awaiting awaiting) => Interlocked.CompareExchange(ref _awaiting, null, awaiting) == awaiting;
+    public bool End(IAwaiting awaiting) => Interlocked.CompareExchange(ref _awaiting, null, awaiting) == awaiting;
 }
 
 /// <summary>The answers of one connection: one subscription for all questions, told apart by the number at the end of the subject.</summary>
@@ -61,7 +61,7 @@ internal sealed class Replies : NatsSubBase
         : base(connection, connection.SubscriptionManager, inbox + ".*", null, null) => _inbox = inbox + ".";
 
     /// <summary>A place to wait. When the connection is lost already, the loss is told at once.</summary>
-    public ReplySlot Take(Awaiting awaiting, int item)
+    public ReplySlot Take(IAwaiting awaiting, int item)
     {
         ReplySlot? slot;
         Exception? lost;
@@ -86,7 +86,7 @@ internal sealed class Replies : NatsSubBase
     }
 
     /// <summary>The question was not asked after all. False if the answer or the loss has been told already.</summary>
-    public bool Return(ReplySlot slot, Awaiting awaiting)
+    public bool Return(ReplySlot slot, IAwaiting awaiting)
     {
         if (!slot.End(awaiting))
         {
@@ -106,7 +106,7 @@ internal sealed class Replies : NatsSubBase
     /// <summary>Found under the lock under which waits begin, as a slot may belong to the next question a moment later; told outside of it.</summary>
     private void Lose(long before, Exception error, bool forGood)
     {
-        List<(Awaiting Awaiting, int Item)>? lost = null;
+        List<(IAwaiting Awaiting, int Item)>? lost = null;
         lock (_gate)
         {
             _lost = forGood ? error : _lost;

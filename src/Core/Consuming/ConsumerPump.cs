@@ -32,13 +32,6 @@ internal sealed class ConsumerPump : IDisposable
     private readonly SettlementLoop _settling;
     private readonly SuspectLane _suspects;
     private readonly TimeSpan _drainTimeout;
-
-    /// <summary>
-    /// How many are asked for at most. One after a suspect, then twice as many each time that none comes: suspects come in flocks, when hosts or
-    /// brokers were restarted twice, and those that are fetched together are all handed back but for one.
-    /// </summary>
-    private int _atOnce = int.MaxValue;
-
     private volatile bool _draining;
 
     public ConsumerPump(
@@ -128,7 +121,7 @@ internal sealed class ConsumerPump : IDisposable
                     _status.Set(_queue.Name, QueueState.Receiving);
                 }
 
-                var deliveries = await _receiver.ReceiveAsync(Math.Min(_window.Free, _atOnce), stop).ConfigureAwait(false);
+                var deliveries = await _receiver.ReceiveAsync(_window.Free, stop).ConfigureAwait(false);
                 backoff.Reset();
                 if (deliveries.Count == 0)
                 {
@@ -176,7 +169,6 @@ internal sealed class ConsumerPump : IDisposable
             }
         }
 
-        _atOnce = _suspects.IsEmpty ? Math.Min(_atOnce, int.MaxValue / 2) * 2 : 1;
         return _suspects.IsEmpty ? ValueTask.CompletedTask : _suspects.RunAsync(stop);
     }
 

@@ -82,42 +82,6 @@ public abstract class SuspectScenarios(TransportFixture fixture) : HostScenarios
         await others.ReachAsync(30);
     }
 
-    [Scenario(Fault.ForgetsRedeliveries)]
-    public async Task A_flock_of_suspects_runs_one_at_a_time_without_delay()
-    {
-        const int Flock = 60;
-        var transport = await ConnectAsync();
-        var queue = await QueueAsync(transport);
-        await SendAsync(transport, queue, [.. Enumerable.Range(0, Flock).Select(static number => Message() with
-        {
-            Type = "conformance.job",
-            ContentType = "application/json",
-            Body = System.Text.Encoding.UTF8.GetBytes($"{{\"number\":{number}}}"),
-        })]);
-        for (var crash = 0; crash < 2; crash++)
-        {
-            await using var receiver = await OpenAsync(transport, queue, Fixture.Lease);
-            await TakeAsync(receiver, Flock);
-        }
-
-        var (running, most) = (0, 0);
-        var handled = new Happenings<int>(Time, Fixture.Patience);
-        await StartHostAsync(messaging => messaging.AddConsumer<Job>(
-            queue,
-            async (job, _, _) =>
-            {
-                most = Math.Max(most, Interlocked.Increment(ref running));
-                await Task.Delay(TimeSpan.FromMilliseconds(5), Time, CancellationToken.None);
-                Interlocked.Decrement(ref running);
-                handled.Add(job.Number);
-                return Outcome.Ack;
-            },
-            options => options with { Concurrency = 8, Lease = LongLease }));
-
-        Assert.Equal(Enumerable.Range(0, Flock), (await handled.ReachAsync(Flock)).Order());
-        Assert.Equal(1, most);
-    }
-
     [Scenario(Fault.ForgetsRedeliveries, Fault.AcksEarly)]
     public async Task A_poison_that_ends_connections_is_parked_and_its_100_neighbours_are_handled()
     {
