@@ -31,6 +31,7 @@ internal sealed class DelayPump(JetStreamApi api, Subjects subjects, NatsPublish
     private readonly CancellationTokenSource _stop = new();
     private readonly Channel<Parked> _taken = Channel.CreateUnbounded<Parked>(new() { SingleReader = true });
     private readonly List<Parked> _due = [];
+    private volatile PullSource? _source;
     private int _outstanding;
     private Task _running = Task.CompletedTask;
     private int _disposed;
@@ -64,7 +65,8 @@ internal sealed class DelayPump(JetStreamApi api, Subjects subjects, NatsPublish
 
     void IPullSink.Hear(ReadOnlySpan<char> pull, int code, ReadOnlySpan<byte> headers)
     {
-        // Whatever it is, a new pull is needed; a consumer that is gone fails it.
+        // Whatever it is, a new pull is needed; a consumer that is gone fails it, and a message that is larger than a pull makes the next one larger.
+        _source?.Ended(headers, inTime: code == 408);
         Volatile.Write(ref _outstanding, 0);
         _taken.Writer.TryWrite(default);
     }
@@ -108,7 +110,7 @@ internal sealed class DelayPump(JetStreamApi api, Subjects subjects, NatsPublish
         await link.SubscribeAsync(connection => inbox = new PullInbox(connection, reply, this, queue, log), ended).ConfigureAwait(false);
         try
         {
-            var source = new PullSource(_stream, Subjects.Parked, reply + ".d", default);
+            var source = _source = new(_stream, Subjects.Parked, reply + ".d", default);
             while (true)
             {
                 if (Volatile.Read(ref _outstanding) < Batch / 2)

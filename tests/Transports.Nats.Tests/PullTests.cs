@@ -110,5 +110,19 @@ public sealed class PullTests
         Assert.Equal([6, 6 * 1024 * 1024, 5], all.Select(static one => one.Envelope.Body.Length));
     }
 
+    [Fact]
+    public async Task A_delayed_message_that_is_larger_than_a_pull_is_received_nevertheless()
+    {
+        Server.Require();
+        await using var transport = Server.Transport();
+        var queue = Server.NewQueue();
+        await transport.DeclareAsync(queue);
+        await using var receiver = await transport.OpenAsync(queue);
+        Assert.Equal(PublishStatus.Stored, Assert.Single(await transport.PublishAsync(
+            new OutgoingMessage(Destination.Queue(queue), Large(6 * 1024 * 1024), TimeSpan.FromMilliseconds(500)))).Status);
+
+        Assert.Equal(6 * 1024 * 1024, (await receiver.OneAsync()).Envelope.Body.Length);
+    }
+
     private static Envelope Large(int bytes) => Server.Message("") with { Body = new byte[bytes], ContentType = "application/octet-stream" };
 }
