@@ -137,7 +137,7 @@ internal sealed class NatsPublisher : IAsyncDisposable
                 }
                 catch (OperationCanceledException)
                 {
-                    FailAll(call, i, new ObjectDisposedException(nameof(NatsTransport)));
+                    _queue.FailAll(call, i, new ObjectDisposedException(nameof(NatsTransport)));
                     break;
                 }
 
@@ -149,7 +149,7 @@ internal sealed class NatsPublisher : IAsyncDisposable
                 catch (Exception e)
                 {
                     _window.Release();
-                    FailAll(call, i, _stop.IsCancellationRequested ? new ObjectDisposedException(nameof(NatsTransport)) : e);
+                    _queue.FailAll(call, i, _stop.IsCancellationRequested ? new ObjectDisposedException(nameof(NatsTransport)) : e);
                     break;
                 }
 
@@ -189,22 +189,6 @@ internal sealed class NatsPublisher : IAsyncDisposable
 
         headers.Clear();
         Pool<NatsHeaders>.Give(headers);
-    }
-
-    /// <summary>Whoever waits already has waited for the same; the next one begins anew.</summary>
-    private void FailAll(PublishCall? call, int from, Exception error)
-    {
-        for (var waiting = Window; call is not null; waiting--)
-        {
-            var count = call.Count;
-            for (var i = from; i < count; i++)
-            {
-                call.Finish(call[i], new(PublishStatus.NotSent, error));
-            }
-
-            from = 0;
-            call = waiting > 0 && _queue.TryTake(out var next) ? next : null;
-        }
     }
 
     private TransportException TooLarge(Link link, Exception error) => new(

@@ -92,32 +92,12 @@ internal sealed class RabbitMqPublisher : IAsyncDisposable
             {
                 if (await WhyNotAsync().ConfigureAwait(false) is { } error)
                 {
-                    FailAll(call, i, error);
+                    _queue.FailAll(call, i, error);
                     break;
                 }
 
                 await _channel!.WriteAsync(call, i).ConfigureAwait(false);
             }
-        }
-    }
-
-    /// <summary>Whoever waits already has waited for the same; the next one begins anew.</summary>
-    private void FailAll(PublishCall? call, int from, TransportException error)
-    {
-        for (var waiting = Window; call is not null; waiting--)
-        {
-            Fail(call, from, error);
-            from = 0;
-            call = waiting > 0 && _queue.TryTake(out var next) ? next : null;
-        }
-    }
-
-    private static void Fail(PublishCall call, int from, TransportException error)
-    {
-        var count = call.Count;
-        for (var i = from; i < count; i++)
-        {
-            call.Finish(call[i], new(PublishStatus.NotSent, error));
         }
     }
 

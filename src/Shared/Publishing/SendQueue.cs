@@ -58,6 +58,24 @@ internal sealed class SendQueue<TCall, TItem>(int turns, Func<Task> send, Func<E
     /// <summary>The next call that waits. It may be another's as soon as its last message has a result.</summary>
     public bool TryTake([NotNullWhen(true)] out TCall? call) => _waiting.TryDequeue(out call);
 
+    /// <summary>
+    /// Ends a call from one of its messages on as not sent, and all that wait behind it: they have waited for the same. The next one begins anew.
+    /// </summary>
+    public void FailAll(TCall? call, int from, Exception error)
+    {
+        for (var waiting = _waiting.Count; call is not null; waiting--)
+        {
+            var count = call.Count;
+            for (var i = from; i < count; i++)
+            {
+                call.Finish(call[i], new(PublishStatus.NotSent, error));
+            }
+
+            from = 0;
+            call = waiting > 0 && TryTake(out var next) ? next : null;
+        }
+    }
+
     /// <summary>Takes no more calls, and waits for those who send.</summary>
     public async ValueTask DisposeAsync()
     {
