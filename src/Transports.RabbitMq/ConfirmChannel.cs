@@ -80,7 +80,8 @@ internal sealed class ConfirmChannel : IAsyncDisposable
             if (Withdraw(number))
             {
                 var why = RabbitMqErrors.Map(e, "publish", _where);
-                call.Finish(call[index], new(_channel.IsOpen && !why.IsTransient ? PublishStatus.Rejected : PublishStatus.NotSent, why));
+                call.Finish(call[index], !_channel.IsOpen ? new(PublishStatus.NotSent, ForOthers(why))
+                    : new(why.IsTransient ? PublishStatus.NotSent : PublishStatus.Rejected, why));
             }
         }
     }
@@ -192,8 +193,7 @@ internal sealed class ConfirmChannel : IAsyncDisposable
     private Task Closed(object sender, ShutdownEventArgs reason)
     {
         var why = RabbitMqErrors.Closed(reason, "publish", _where);
-        // The others have nothing to do with a refusal; they may well succeed on the next channel.
-        var others = why.IsTransient || why.IsFatal ? why : new TransportException(why.Message, TransportError.Unavailable, why.InnerException);
+        var others = ForOthers(why);
         LargestMessage = Limit(reason.ReplyText);
         lock (_lock)
         {
@@ -213,6 +213,10 @@ internal sealed class ConfirmChannel : IAsyncDisposable
 
         return Task.CompletedTask;
     }
+
+    /// <summary>The other messages of a channel have nothing to do with the refusal of one; they may well succeed on the next channel.</summary>
+    private static TransportException ForOthers(TransportException why) =>
+        why.IsTransient || why.IsFatal ? why : new(why.Message, TransportError.Unavailable, why.InnerException);
 
     private static int? Limit(string? text)
     {

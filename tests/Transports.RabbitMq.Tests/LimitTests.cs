@@ -11,19 +11,28 @@ public sealed class LimitTests
     public async Task A_message_above_the_servers_limit_is_rejected_and_its_neighbours_get_through()
     {
         await using var server = await StartAsync("max_message_size = 20000");
-        await using var transport = Server.Transport(server.ConnectionString);
-        await transport.DeclareAsync("q");
         var bodies = Enumerable.Range(0, 200).Select(i => Server.Message(new string('x', i == 77 ? 20_001 : 100), $"{i}")).ToArray();
-        var results = await Task.WhenAll(bodies.Select(message => SendUntilKnownAsync(transport, message)));
-        for (var i = 0; i < results.Length; i++)
+        // Each one learns of the limit once. Where the others are at that moment is chance, so it is tried often.
+        for (var round = 0; round < 20; round++)
         {
-            Assert.Equal((i, i == 77 ? PublishStatus.Rejected : PublishStatus.Stored), (i, results[i].Status));
-        }
+            await using var transport = Server.Transport(server.ConnectionString);
+            await transport.DeclareAsync("q");
+            var results = new PublishResult[bodies.Length];
+            await Parallel.ForEachAsync(
+                Enumerable.Range(0, bodies.Length),
+                new ParallelOptions { MaxDegreeOfParallelism = 32 },
+                async (i, _) => results[i] = await SendUntilKnownAsync(transport, bodies[i]));
+            for (var i = 0; i < results.Length; i++)
+            {
+                Assert.True(results[i].Status == (i == 77 ? PublishStatus.Rejected : PublishStatus.Stored), $"{i}: {results[i].Status} {results[i].Error}");
+            }
 
-        Assert.Contains("20000", results[77].Error!.Message, StringComparison.Ordinal);
-        // Now the limit is known, and another one costs nobody the channel.
-        var again = await transport.SendAsync("q", bodies[0], bodies[77], bodies[1]);
-        Assert.Equal([PublishStatus.Stored, PublishStatus.Rejected, PublishStatus.Stored], again.Select(result => result.Status));
+            Assert.Contains("20000", results[77].Error!.Message, StringComparison.Ordinal);
+            // Now the limit is known, and another one costs nobody the channel. Under load the client now and then loses the connection over the end
+            // of the first one: what that cost is sent again. Did the large one cost the channel, its neighbours would never get through beside it.
+            var again = await UntilKnownAsync(() => transport.SendAsync("q", bodies[0], bodies[77], bodies[1]));
+            Assert.Equal([PublishStatus.Stored, PublishStatus.Rejected, PublishStatus.Stored], again.Select(result => result.Status));
+        }
     }
 
     [Fact]
@@ -128,16 +137,19 @@ public sealed class LimitTests
     private static Task<PublishResult> SendUntilKnownAsync(ITransport transport, Envelope message) =>
         UntilKnownAsync(transport, new OutgoingMessage(Destination.Queue("q"), message));
 
-    /// <summary>As the Core does: again while nothing is known and waiting may help.</summary>
-    private static async Task<PublishResult> UntilKnownAsync(ITransport transport, OutgoingMessage message)
+    private static async Task<PublishResult> UntilKnownAsync(ITransport transport, OutgoingMessage message) =>
+        (await UntilKnownAsync(() => transport.PublishAsync(message)))[0];
+
+    /// <summary>As the Core does: again while something is not known and waiting may help.</summary>
+    private static async Task<PublishResult[]> UntilKnownAsync(Func<Task<PublishResult[]>> publish)
     {
         using var pause = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
         for (var deadline = Server.Deadline; ; await pause.WaitForNextTickAsync(deadline))
         {
-            var result = (await transport.PublishAsync(message))[0];
-            if (result.Error is not TransportException { IsTransient: true })
+            var results = await publish();
+            if (!results.Any(result => result.Error is TransportException { IsTransient: true }))
             {
-                return result;
+                return results;
             }
         }
     }
