@@ -11,7 +11,12 @@ public sealed class SuiteProofTests
     public async Task Every_scenario_turns_red_for_its_faults()
     {
         var cases = SuiteProof.Cases(typeof(SuiteProofTests).Assembly).ToList();
-        var failures = await Task.WhenAll(cases.Select(ProveAsync));
+        var failures = await Task.WhenAll(cases.Select(ProveAtOnceAsync));
+        // Some faults are seen by the time that things take, and twelve at once keep a machine busy.
+        for (var i = 0; i < cases.Count; i++)
+        {
+            failures[i] = failures[i] is null ? null : await ProveAsync(cases[i]);
+        }
 
         Assert.True(failures.All(static failure => failure is null), string.Join("\n\n", failures.OfType<string>()));
     }
@@ -26,21 +31,29 @@ public sealed class SuiteProofTests
         Assert.Equal(Enum.GetValues<Fault>().Except([Fault.None]), cases.Select(static one => one.Fault).Distinct().Order());
     }
 
-    private static async Task<string?> ProveAsync(ScenarioCase scenario)
+    private static async Task<string?> ProveAtOnceAsync(ScenarioCase scenario)
     {
         await AtOnce.WaitAsync();
         try
         {
-            await Task.Run(() => SuiteProof.AssertRedAsync(scenario, new ImpatientFixture()));
+            return await Task.Run(() => ProveAsync(scenario));
+        }
+        finally
+        {
+            AtOnce.Release();
+        }
+    }
+
+    private static async Task<string?> ProveAsync(ScenarioCase scenario)
+    {
+        try
+        {
+            await SuiteProof.AssertRedAsync(scenario, new ImpatientFixture());
             return null;
         }
         catch (Exception failure)
         {
             return failure.Message;
-        }
-        finally
-        {
-            AtOnce.Release();
         }
     }
 
