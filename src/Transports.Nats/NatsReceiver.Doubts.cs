@@ -31,6 +31,7 @@ internal sealed partial class NatsReceiver
                 if (_doubtful.Count == 0)
                 {
                     _doubting = false;
+                    _signal.Set();
                     return;
                 }
 
@@ -46,7 +47,7 @@ internal sealed partial class NatsReceiver
                     {
                         lock (_gate)
                         {
-                            _buffer.Enqueue(delivery);
+                            Keep(delivery);
                         }
 
                         _signal.Set();

@@ -5,26 +5,42 @@ namespace Postrider.Transports.Nats;
 /// <content>Asking for messages, waiting for them, and letting go of what was not asked for.</content>
 internal sealed partial class NatsReceiver
 {
-    private List<Delivery>? TakeBuffered(int max)
+    /// <summary>Keeps a message that came until it is asked for. The caller holds the gate.</summary>
+    private void Keep(NatsDelivery delivery) => (delivery.IsSuspect ? _suspects : _buffer).Enqueue(delivery);
+
+    /// <summary>Null if there is none.</summary>
+    private List<Delivery>? Take(Queue<NatsDelivery> kept, int max)
     {
         lock (_gate)
         {
             List<Delivery>? taken = null;
-            while (_buffer.Count > 0 && (taken?.Count ?? 0) < max)
+            while (kept.Count > 0 && (taken?.Count ?? 0) < max)
             {
-                var delivery = _buffer.Dequeue();
+                var delivery = kept.Dequeue();
                 if (!IsHeld(delivery))
                 {
                     // It waited here too long; it comes again.
                     continue;
                 }
 
-                (taken ??= new(Math.Min(max, _buffer.Count + 1))).Add(delivery);
+                (taken ??= new(Math.Min(max, kept.Count + 1))).Add(delivery);
                 _keeper.Add(delivery);
             }
 
             return taken;
         }
+    }
+
+    /// <summary>Null if there is none. The pulls have ended, and nothing else is held.</summary>
+    private async ValueTask<List<Delivery>?> TakeSuspectsAsync(int max)
+    {
+        var taken = Take(_suspects, max);
+        if (taken is not null)
+        {
+            await ReleaseKeptAsync().ConfigureAwait(false);
+        }
+
+        return taken;
     }
 
     private async ValueTask PullAsync(ReceiverSession session, int max)
@@ -85,7 +101,7 @@ internal sealed partial class NatsReceiver
         }
     }
 
-    /// <summary>Waits until the server sends nothing more unasked: at most the time that a pull lasts.</summary>
+    /// <summary>Waits until the server sends nothing more unasked, at most the time that a pull lasts, and what it sent is known to be for this queue or not.</summary>
     private async ValueTask PullsEndAsync()
     {
         while (_session is { Link.IsOpen: true, Fault: null } session)
@@ -93,7 +109,7 @@ internal sealed partial class NatsReceiver
             lock (_gate)
             {
                 session.ForgetLost();
-                if (session.Outstanding == 0)
+                if (session.Outstanding == 0 && !_doubting)
                 {
                     return;
                 }
@@ -110,35 +126,14 @@ internal sealed partial class NatsReceiver
         }
     }
 
-    /// <summary>With the release of a suspect. A receive that runs at the same time has asked for what comes.</summary>
-    private async ValueTask HandBackAsync()
-    {
-        if (!await _one.WaitAsync(0).ConfigureAwait(false))
-        {
-            return;
-        }
-
-        try
-        {
-            await PullsEndAsync().ConfigureAwait(false);
-            await ReleaseBufferAsync().ConfigureAwait(false);
-        }
-        finally
-        {
-            _one.Release();
-        }
-    }
-
-    private async ValueTask ReleaseBufferAsync()
+    private async ValueTask ReleaseKeptAsync()
     {
         Settlement[] batch;
         lock (_gate)
         {
-            batch = new Settlement[_buffer.Count];
-            for (var i = 0; i < batch.Length; i++)
-            {
-                batch[i] = Settlement.Release(_buffer.Dequeue());
-            }
+            batch = [.. _buffer.Concat(_suspects).Select(Settlement.Release)];
+            _buffer.Clear();
+            _suspects.Clear();
         }
 
         if (batch.Length > 0)

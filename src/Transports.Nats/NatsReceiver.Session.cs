@@ -31,7 +31,7 @@ internal sealed partial class NatsReceiver
             source.Took();
             if (topic is null || _bindings.Matches(topic))
             {
-                _buffer.Enqueue(delivery);
+                Keep(delivery);
             }
             else
             {
@@ -68,7 +68,7 @@ internal sealed partial class NatsReceiver
         lock (_gate)
         {
             source.Ended(headers, inTime: code == 408);
-            if (session.Outstanding == 0 && _buffer.Count == 0)
+            if (session.Outstanding == 0 && _buffer.Count == 0 && _suspects.Count == 0)
             {
                 _pull = _pull * 2 > LongestPull ? LongestPull : _pull * 2;
             }

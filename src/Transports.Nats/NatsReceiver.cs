@@ -7,6 +7,7 @@ namespace Postrider.Transports.Nats;
 /// <remarks>
 /// <para>A pull cannot be taken back, so each lasts for a moment only: half a second at most when nothing comes. Giving up means waiting for its end.</para>
 /// <para>Both sources may answer one demand. What is more than was asked for waits in the buffer and is handed out first, or handed back.</para>
+/// <para>Suspects wait aside until the pulls have ended and the buffer is empty; nothing is pulled meanwhile.</para>
 /// </remarks>
 internal sealed partial class NatsReceiver : IReceiver, ILeaseRenewal, IPullSink
 {
@@ -23,6 +24,7 @@ internal sealed partial class NatsReceiver : IReceiver, ILeaseRenewal, IPullSink
     private readonly EnvelopeReader _reader = new();
     private readonly Lock _gate = new();
     private readonly Queue<NatsDelivery> _buffer = new();
+    private readonly Queue<NatsDelivery> _suspects = new();
     private readonly Signal _signal = new();
     private readonly SemaphoreSlim _one = new(1, 1);
     private readonly Timer _late;
@@ -63,6 +65,17 @@ internal sealed partial class NatsReceiver : IReceiver, ILeaseRenewal, IPullSink
         _pump.Start();
     }
 
+    private bool HasSuspects
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _suspects.Count > 0;
+            }
+        }
+    }
+
     public async ValueTask<IReadOnlyList<Delivery>> ReceiveAsync(int max, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
@@ -73,16 +86,22 @@ internal sealed partial class NatsReceiver : IReceiver, ILeaseRenewal, IPullSink
             {
                 while (!_stopped)
                 {
-                    if (TakeBuffered(max) is { } buffered)
+                    if (Take(_buffer, max) is { } buffered)
                     {
                         _pull = ShortestPull;
                         return buffered;
                     }
 
-                    if (cancellationToken.IsCancellationRequested)
+                    if (HasSuspects || cancellationToken.IsCancellationRequested)
                     {
                         await PullsEndAsync().ConfigureAwait(false);
-                        return TakeBuffered(max) ?? throw new OperationCanceledException(cancellationToken);
+                        if ((Take(_buffer, max) ?? await TakeSuspectsAsync(max).ConfigureAwait(false)) is { } last)
+                        {
+                            return last;
+                        }
+
+                        cancellationToken.ThrowIfCancellationRequested();
+                        continue;
                     }
 
                     var session = await SessionAsync(cancellationToken).ConfigureAwait(false);
@@ -99,7 +118,7 @@ internal sealed partial class NatsReceiver : IReceiver, ILeaseRenewal, IPullSink
         }
     }
 
-    public async ValueTask SettleAsync(ReadOnlyMemory<Settlement> batch, Memory<SettleResult> results, CancellationToken cancellationToken)
+    public ValueTask SettleAsync(ReadOnlyMemory<Settlement> batch, Memory<SettleResult> results, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(results.Length, batch.Length);
         foreach (ref readonly var settlement in batch.Span)
@@ -107,10 +126,7 @@ internal sealed partial class NatsReceiver : IReceiver, ILeaseRenewal, IPullSink
             _ = Own(settlement.Delivery);
         }
 
-        if (await _settler.SettleAsync(batch, results, cancellationToken).ConfigureAwait(false))
-        {
-            await HandBackAsync().ConfigureAwait(false);
-        }
+        return _settler.SettleAsync(batch, results, cancellationToken);
     }
 
     public ValueTask RenewAsync(ReadOnlyMemory<Delivery> deliveries, Memory<SettleResult> results, CancellationToken cancellationToken)
@@ -138,7 +154,7 @@ internal sealed partial class NatsReceiver : IReceiver, ILeaseRenewal, IPullSink
         {
             await _pump.DisposeAsync().ConfigureAwait(false);
             await PullsEndAsync().ConfigureAwait(false);
-            await ReleaseBufferAsync().ConfigureAwait(false);
+            await ReleaseKeptAsync().ConfigureAwait(false);
         }
         finally
         {
@@ -162,7 +178,7 @@ internal sealed partial class NatsReceiver : IReceiver, ILeaseRenewal, IPullSink
         {
             // Messages on their way would wait out their lease with nobody: they are given back instead.
             await PullsEndAsync().ConfigureAwait(false);
-            await ReleaseBufferAsync().ConfigureAwait(false);
+            await ReleaseKeptAsync().ConfigureAwait(false);
             await session.CloseAsync().ConfigureAwait(false);
         }
 
@@ -184,6 +200,7 @@ internal sealed partial class NatsReceiver : IReceiver, ILeaseRenewal, IPullSink
         lock (_gate)
         {
             list.AddRange(_buffer);
+            list.AddRange(_suspects);
         }
     }
 

@@ -20,12 +20,10 @@ internal sealed class NatsSettler(NatsReceiver owner, JetStreamApi api, Subjects
     /// <summary>Dead letters are kept by a stream from which an ack takes nothing away.</summary>
     private readonly bool _deletes = Names.IsDeadLetterQueue(owner.Queue);
 
-    /// <returns>Whether a suspect was handed back.</returns>
-    public async ValueTask<bool> SettleAsync(ReadOnlyMemory<Settlement> batch, Memory<SettleResult> results, CancellationToken cancellationToken)
+    public async ValueTask SettleAsync(ReadOnlyMemory<Settlement> batch, Memory<SettleResult> results, CancellationToken cancellationToken)
     {
         List<int>? copied = null;
         Link? link = null;
-        var suspects = false;
         for (var i = 0; i < batch.Length; i++)
         {
             var delivery = (NatsDelivery)batch.Span[i].Delivery;
@@ -49,7 +47,6 @@ internal sealed class NatsSettler(NatsReceiver owner, JetStreamApi api, Subjects
                 }
 
                 var kind = batch.Span[i].Kind;
-                suspects |= kind == SettlementKind.Release && delivery.IsSuspect;
                 if (kind == SettlementKind.Ack)
                 {
                     await AckAsync(link, delivery, cancellationToken).ConfigureAwait(false);
@@ -77,8 +74,6 @@ internal sealed class NatsSettler(NatsReceiver owner, JetStreamApi api, Subjects
         {
             await CopyAsync(link!, batch, results, copied, cancellationToken).ConfigureAwait(false);
         }
-
-        return suspects;
     }
 
     public async ValueTask RenewAsync(ReadOnlyMemory<Delivery> deliveries, Memory<SettleResult> results, CancellationToken cancellationToken)

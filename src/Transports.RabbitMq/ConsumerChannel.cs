@@ -1,6 +1,7 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
-using System.Diagnostics.CodeAnalysis;
 using System.Threading.Channels;
+using Postrider.Core.Transport;
 using RabbitMQ.Client;
 
 namespace Postrider.Transports.RabbitMq;
@@ -20,6 +21,7 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
     private readonly string _doing;
     private readonly Connections _connections;
     private readonly Channel<RabbitMqDelivery> _pushed = System.Threading.Channels.Channel.CreateUnbounded<RabbitMqDelivery>(new() { SingleWriter = false });
+    private readonly ConcurrentQueue<RabbitMqDelivery> _suspects = new();
     private readonly SemaphoreSlim _change = new(1, 1);
     private readonly int _prefetch;
     private TaskCompletionSource? _cancelled;
@@ -47,6 +49,9 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
 
     /// <summary>How much the broker pushes unsettled; 0 while nothing is subscribed to.</summary>
     public int Window { get; private set; }
+
+    /// <summary>Whether suspects were pushed and set aside.</summary>
+    public bool HasSuspects => !_suspects.IsEmpty;
 
     public UnsettledTags Unsettled { get; } = new();
 
@@ -77,17 +82,37 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
         }
     }
 
-    public bool TryTake([NotNullWhen(true)] out RabbitMqDelivery? delivery)
+    /// <summary>Of what was pushed, up to so many that are not suspect; null if there are none. Sets suspects aside.</summary>
+    /// <remarks>What was pushed before the channel was lost is another's now.</remarks>
+    public List<Delivery>? Take(int max)
     {
-        // What was pushed before the channel was lost is another's now.
-        delivery = null;
-        if (_failure is not null || !_pushed.Reader.TryRead(out delivery))
+        List<Delivery>? taken = null;
+        while ((taken?.Count ?? 0) < max && _failure is null && _pushed.Reader.TryRead(out var delivery))
         {
-            return false;
+            if (delivery.IsSuspect)
+            {
+                _suspects.Enqueue(delivery);
+                continue;
+            }
+
+            Unsettled.Take();
+            (taken ??= new(Math.Min(max, 64))).Add(delivery);
         }
 
-        Unsettled.Take();
-        return true;
+        return taken;
+    }
+
+    /// <summary>Of the suspects that were set aside, up to so many; null if there are none.</summary>
+    public List<Delivery>? TakeSuspects(int max)
+    {
+        List<Delivery>? taken = null;
+        while ((taken?.Count ?? 0) < max && _failure is null && _suspects.TryDequeue(out var delivery))
+        {
+            Unsettled.Take();
+            (taken ??= []).Add(delivery);
+        }
+
+        return taken;
     }
 
     /// <summary>Until there is something to take, or it has failed or ended.</summary>
@@ -139,21 +164,15 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
         }
     }
 
-    /// <summary>Lets the broker push no more, and returns what was pushed and not taken.</summary>
+    /// <summary>Lets the broker push no more. What was pushed before stays here.</summary>
     /// <param name="forGood">Ends the wait of who waits, too.</param>
-    public async Task<List<RabbitMqDelivery>> UnsubscribeAsync(bool forGood)
+    public async Task PauseAsync(bool forGood)
     {
         await _change.WaitAsync().ConfigureAwait(false);
-        var left = new List<RabbitMqDelivery>();
         try
         {
             _ended |= forGood;
             await CancelAsync().ConfigureAwait(false);
-
-            while (TryTake(out var delivery))
-            {
-                left.Add(delivery);
-            }
         }
         catch (Exception e)
         {
@@ -168,8 +187,6 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
 
             _change.Release();
         }
-
-        return left;
     }
 
     private async ValueTask CancelAsync()
@@ -271,7 +288,7 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
     {
         try
         {
-            await UnsubscribeAsync(forGood: true).WaitAsync(LongestFlush, TimeProvider.System).ConfigureAwait(false);
+            await PauseAsync(forGood: true).WaitAsync(LongestFlush, TimeProvider.System).ConfigureAwait(false);
             await Channel.BasicQosAsync(0, 1, global: false).WaitAsync(LongestFlush, TimeProvider.System).ConfigureAwait(false);
             var tag = await Channel.BasicConsumeAsync(
                 _queue, autoAck: false, "", noLocal: false, exclusive: false, new Dictionary<string, object?> { ["x-priority"] = -1000 }, this)

@@ -13,7 +13,6 @@ internal sealed class RabbitMqReceiver : IReceiver
     private ConsumerChannel? _channel;
     private Task<ConsumerChannel>? _opening;
     private volatile bool _stopped;
-    private volatile int _waiting;
     private int _disposed;
 
     public RabbitMqReceiver(Connections connections, DelayedPublisher publisher, ReceiverOptions options, ConsumerChannel channel)
@@ -37,16 +36,14 @@ internal sealed class RabbitMqReceiver : IReceiver
                     await channel.SubscribeAsync(window).WaitAsync(cancellationToken).ConfigureAwait(false);
                 }
 
-                if (channel.TryTake(out var first))
+                if (channel.Take(max) is { } taken)
                 {
-                    var taken = Take(channel, first, max);
-                    if (taken.Exists(static delivery => delivery.IsSuspect))
-                    {
-                        // If one of these ends the process, whatever the broker has pushed beyond them would be counted with it.
-                        await HandBackAsync(channel, forGood: false).ConfigureAwait(false);
-                    }
-
                     return taken;
+                }
+
+                if (channel.HasSuspects && await TakeSuspectsAsync(channel, max).ConfigureAwait(false) is { } last)
+                {
+                    return last;
                 }
 
                 if (_stopped)
@@ -62,7 +59,6 @@ internal sealed class RabbitMqReceiver : IReceiver
                     throw failure;
                 }
 
-                _waiting = window;
                 if (channel.Window != 0)
                 {
                     await channel.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -77,36 +73,22 @@ internal sealed class RabbitMqReceiver : IReceiver
         }
         finally
         {
-            _waiting = 0;
             _one.Release();
         }
     }
 
-    public async ValueTask SettleAsync(ReadOnlyMemory<Settlement> batch, Memory<SettleResult> results, CancellationToken cancellationToken)
+    public ValueTask SettleAsync(ReadOnlyMemory<Settlement> batch, Memory<SettleResult> results, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(results.Length, batch.Length);
-        var (suspects, channel) = (false, _channel);
         foreach (ref readonly var settlement in batch.Span)
         {
-            suspects |= settlement.Kind == SettlementKind.Release && settlement.Delivery.IsSuspect;
             if (settlement.Delivery is not RabbitMqDelivery own || own.Queue != _options.Queue)
             {
                 throw new ArgumentException($"The delivery does not come from this receiver of '{_options.Queue}'.");
             }
         }
 
-        if (suspects && channel is not null)
-        {
-            // What is pushed and not asked for would be counted with the suspect that is kept.
-            await HandBackAsync(channel, forGood: false).WaitAsync(cancellationToken).ConfigureAwait(false);
-            if (_waiting is > 0 and var window)
-            {
-                // Somebody asks already.
-                await channel.SubscribeAsync(window).WaitAsync(cancellationToken).ConfigureAwait(false);
-            }
-        }
-
-        await _settler.SettleAsync(batch, results, cancellationToken).ConfigureAwait(false);
+        return _settler.SettleAsync(batch, results, cancellationToken);
     }
 
     public async ValueTask StopAsync(CancellationToken cancellationToken)
@@ -114,7 +96,7 @@ internal sealed class RabbitMqReceiver : IReceiver
         _stopped = true;
         if (_channel is { } channel && Volatile.Read(ref _disposed) == 0)
         {
-            await HandBackAsync(channel, forGood: true).WaitAsync(cancellationToken).ConfigureAwait(false);
+            await EndAsync(channel).WaitAsync(cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -156,29 +138,32 @@ internal sealed class RabbitMqReceiver : IReceiver
         }
     }
 
-    private static List<Delivery> Take(ConsumerChannel channel, RabbitMqDelivery first, int max)
+    /// <summary>Suspects, when the broker pushes no more and they are all that is left of what it has pushed; until then, the others.</summary>
+    private async ValueTask<List<Delivery>?> TakeSuspectsAsync(ConsumerChannel channel, int max)
     {
-        var taken = new List<Delivery>(Math.Min(max, 64)) { first };
-        while (taken.Count < max && channel.TryTake(out var next))
+        await channel.PauseAsync(forGood: false).ConfigureAwait(false);
+        if (channel.Take(max) is { } others)
         {
-            taken.Add(next);
+            return others;
         }
 
-        return taken;
+        var suspects = channel.TakeSuspects(max);
+        await HandBackAsync(channel).ConfigureAwait(false);
+        return suspects;
     }
 
-    private async Task HandBackAsync(ConsumerChannel channel, bool forGood)
+    private async Task EndAsync(ConsumerChannel channel)
     {
-        var left = await channel.UnsubscribeAsync(forGood).ConfigureAwait(false);
-        if (left.Count > 0)
-        {
-            var batch = new Settlement[left.Count];
-            for (var i = 0; i < batch.Length; i++)
-            {
-                batch[i] = Settlement.Release(left[i]);
-            }
+        await channel.PauseAsync(forGood: true).ConfigureAwait(false);
+        await HandBackAsync(channel).ConfigureAwait(false);
+    }
 
-            await _settler.HandBackAsync(batch).ConfigureAwait(false);
+    private async ValueTask HandBackAsync(ConsumerChannel channel)
+    {
+        Settlement[] left = [.. Enumerable.Concat(channel.Take(int.MaxValue) ?? [], channel.TakeSuspects(int.MaxValue) ?? []).Select(Settlement.Release)];
+        if (left.Length > 0)
+        {
+            await _settler.HandBackAsync(left).ConfigureAwait(false);
         }
     }
 

@@ -13,7 +13,12 @@ public interface IReceiver : IAsyncDisposable
     /// Waits until at least one message is there and returns up to <paramref name="max"/> (at least 1) of them.
     /// Returns an empty list only after <see cref="StopAsync"/>.
     /// </summary>
-    /// <remarks>Cancelling loses nothing: what may already have been claimed is still returned.</remarks>
+    /// <remarks>
+    /// <para>Cancelling loses nothing: what may already have been claimed is still returned.</para>
+    /// <para>A suspect (<see cref="Delivery.IsSuspect"/>) is returned last of what was claimed: beyond the list that it comes with the receiver holds
+    /// nothing then, and it claims nothing until the next call. Suspects that do not fit in that list are handed back. So a suspect that ends the
+    /// process takes nobody along that its caller does not know of.</para>
+    /// </remarks>
     /// <exception cref="OperationCanceledException">Cancelled while nothing was claimed.</exception>
     /// <exception cref="TransportException">Transient: call again after a pause. Otherwise: open a new receiver.</exception>
     ValueTask<IReadOnlyList<Delivery>> ReceiveAsync(int max, CancellationToken cancellationToken);
@@ -25,8 +30,6 @@ public interface IReceiver : IAsyncDisposable
     /// <para>Failures of items are results, not exceptions. One that <see cref="SettleStatus.Failed"/> may be settled again, in the same way.</para>
     /// <para>A settlement by a holder whose lease is over and whose message another holds has no effect and is <see cref="SettleStatus.Lost"/>;
     /// so is a second settlement of the same delivery.</para>
-    /// <para>With the release of a suspect (<see cref="Delivery.IsSuspect"/>) the receiver also hands back what it has claimed beyond what was
-    /// returned, and claims nothing until the next <see cref="ReceiveAsync"/>: the suspect that is kept runs with nothing beside it.</para>
     /// </remarks>
     ValueTask SettleAsync(ReadOnlyMemory<Settlement> batch, Memory<SettleResult> results, CancellationToken cancellationToken);
 

@@ -130,6 +130,35 @@ public abstract class RedeliveryScenarios(TransportFixture fixture) : Scenarios(
         AssertSame(others, taken.Where(one => one.Envelope.Id != suspect.Envelope.Id));
     }
 
+    [Scenario(Fault.HoardsMessages)]
+    public async Task With_a_suspect_nothing_is_held_that_was_not_returned()
+    {
+        var topic = NewName();
+        var (transport, queue) = await SuspectAsync(topic);
+        // Its last lease is over before the others come, so that they are all there together.
+        await using (var first = await OpenAsync(transport, queue))
+        {
+            await SettledAsync(first, Settlement.Release(await TakeOneAsync(first)));
+        }
+
+        var others = Messages(20);
+        await StoreAsync(transport, [.. others.Select((one, i) => i % 2 == 0 ? To(queue, one) : On(topic, one))]);
+        var receiver = await OpenAsync(transport, queue, prefetch: 20);
+        var returned = new List<string>();
+        for (var (max, isThere) = (8, false); !isThere; max = 1)
+        {
+            var taken = await receiver.ReceiveAsync(max, Deadline);
+            returned.AddRange(taken.Select(static one => one.Envelope.Id));
+            isThere = taken.Any(static one => one.IsSuspect);
+            await AckAsync(receiver, [.. taken.Where(static one => !one.IsSuspect)]);
+        }
+
+        // Although the first receiver is still open, the rest is another's. What was on its way when the first ceased to claim may be counted once.
+        var rest = await DrainAsync(await OpenAsync(await ConnectAsync(), queue), 21 - returned.Count);
+        AssertSame(others.Where(one => !returned.Contains(one.Id)), rest);
+        Assert.All(rest, one => Assert.InRange(one.Redeliveries, 0, transport.Capabilities.UncountedRelease.IsSupported ? 0 : 1));
+    }
+
     [Scenario(Fault.AcksEarly, Fault.RedeliveryForgetsHeaders)]
     public async Task A_redelivery_is_the_same_message()
     {
@@ -143,10 +172,10 @@ public abstract class RedeliveryScenarios(TransportFixture fixture) : Scenarios(
     }
 
     /// <summary>A queue whose only message was handed out twice without an outcome.</summary>
-    private async Task<(ITransport Transport, string Queue)> SuspectAsync()
+    private async Task<(ITransport Transport, string Queue)> SuspectAsync(params string[] patterns)
     {
         var transport = await ConnectAsync();
-        var queue = await QueueAsync(transport);
+        var queue = await QueueAsync(transport, patterns);
         await SendAsync(transport, queue, Message());
         for (var crashes = 0; crashes < 2; crashes++)
         {
