@@ -112,12 +112,13 @@ public abstract class HandlingScenarios(TransportFixture fixture) : HostScenario
             queue,
             async (_, _, _) =>
             {
-                if (Interlocked.Increment(ref running) == Concurrency)
+                var now = Interlocked.Increment(ref running);
+                most.Add(now);
+                if (now == Concurrency)
                 {
                     enough.TrySetResult();
                 }
 
-                most.Add(Volatile.Read(ref running));
                 await enough.Task;
                 await Task.Yield();
                 Interlocked.Decrement(ref running);
