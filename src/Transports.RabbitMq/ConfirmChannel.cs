@@ -39,7 +39,7 @@ internal sealed class ConfirmChannel : IAsyncDisposable
     public bool IsOpen => _channel.IsOpen;
 
     /// <summary>The limit of the server that the channel was closed for, or null.</summary>
-    public int? LargestMessage { get; private set; }
+    public int? LargestMessage => Limit(_channel.CloseReason?.ReplyText);
 
     /// <summary>Writes a message; it is ended here if it cannot be. The window has been entered for it.</summary>
     public async ValueTask WriteAsync(PublishCall call, int index)
@@ -194,7 +194,7 @@ internal sealed class ConfirmChannel : IAsyncDisposable
     {
         var why = RabbitMqErrors.Closed(reason, "publish", _where);
         var others = ForOthers(why);
-        LargestMessage = Limit(reason.ReplyText);
+        var limit = LargestMessage;
         lock (_lock)
         {
             _closed = others;
@@ -202,8 +202,8 @@ internal sealed class ConfirmChannel : IAsyncDisposable
             {
                 ref readonly var message = ref sent.Call[sent.Index];
                 var length = message.Envelope.Body.Length;
-                sent.Call.Finish(message, length > LargestMessage
-                    ? new(PublishStatus.Rejected, RabbitMqPublisher.TooLarge(length, LargestMessage.Value, _where))
+                sent.Call.Finish(message, length > limit
+                    ? new(PublishStatus.Rejected, RabbitMqPublisher.TooLarge(length, limit.Value, _where))
                     : new(PublishStatus.Unknown, others));
                 _window.Release();
             }

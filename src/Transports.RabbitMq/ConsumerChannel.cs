@@ -1,7 +1,4 @@
-using System.Collections.Concurrent;
 using System.Diagnostics;
-using System.Threading.Channels;
-using Postrider.Core.Transport;
 using RabbitMQ.Client;
 
 namespace Postrider.Transports.RabbitMq;
@@ -20,8 +17,6 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
     private readonly string _queue;
     private readonly string _doing;
     private readonly Connections _connections;
-    private readonly Channel<RabbitMqDelivery> _pushed = System.Threading.Channels.Channel.CreateUnbounded<RabbitMqDelivery>(new() { SingleWriter = false });
-    private readonly ConcurrentQueue<RabbitMqDelivery> _suspects = new();
     private readonly SemaphoreSlim _change = new(1, 1);
     private readonly int _prefetch;
     private TaskCompletionSource? _cancelled;
@@ -37,6 +32,8 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
         : base(channel)
     {
         (_queue, _prefetch, _connections, _doing) = (queue, Math.Min(prefetch, ushort.MaxValue), connections, $"receive from '{queue}'");
+        Unsettled = new();
+        Pushed = new(Unsettled);
         channel.ChannelShutdownAsync += (_, reason) =>
         {
             Fail(RabbitMqErrors.Closed(reason, _doing, _connections.Where));
@@ -50,10 +47,9 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
     /// <summary>How much the broker pushes unsettled; 0 while nothing is subscribed to.</summary>
     public int Window { get; private set; }
 
-    /// <summary>Whether suspects were pushed and set aside.</summary>
-    public bool HasSuspects => !_suspects.IsEmpty;
+    public UnsettledTags Unsettled { get; }
 
-    public UnsettledTags Unsettled { get; } = new();
+    public PushedDeliveries Pushed { get; }
 
     /// <summary>To be called before each ack and nack.</summary>
     public void NoteSettlement() => _settled[(uint)Interlocked.Increment(ref _settlements) % QuickSettlements] = Stopwatch.GetTimestamp();
@@ -81,42 +77,6 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
             throw connections.Failed(e, $"receive from '{queue}'");
         }
     }
-
-    /// <summary>Of what was pushed, up to so many that are not suspect; null if there are none. Sets suspects aside.</summary>
-    /// <remarks>What was pushed before the channel was lost is another's now.</remarks>
-    public List<Delivery>? Take(int max)
-    {
-        List<Delivery>? taken = null;
-        while ((taken?.Count ?? 0) < max && _failure is null && _pushed.Reader.TryRead(out var delivery))
-        {
-            if (delivery.IsSuspect)
-            {
-                _suspects.Enqueue(delivery);
-                continue;
-            }
-
-            Unsettled.Take();
-            (taken ??= new(Math.Min(max, 64))).Add(delivery);
-        }
-
-        return taken;
-    }
-
-    /// <summary>Of the suspects that were set aside, up to so many; null if there are none.</summary>
-    public List<Delivery>? TakeSuspects(int max)
-    {
-        List<Delivery>? taken = null;
-        while ((taken?.Count ?? 0) < max && _failure is null && _suspects.TryDequeue(out var delivery))
-        {
-            Unsettled.Take();
-            (taken ??= []).Add(delivery);
-        }
-
-        return taken;
-    }
-
-    /// <summary>Until there is something to take, or it has failed or ended.</summary>
-    public async ValueTask WaitAsync(CancellationToken cancellationToken) => await _pushed.Reader.WaitToReadAsync(cancellationToken).ConfigureAwait(false);
 
     /// <summary>
     /// How much the broker is to push, when so many more are asked for: as much as the first time, or all that is allowed. A window in between
@@ -182,7 +142,7 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
         {
             if (forGood)
             {
-                _pushed.Writer.TryComplete();
+                Pushed.End();
             }
 
             _change.Release();
@@ -226,7 +186,7 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
             };
         }
 
-        return _pushed.Writer.TryWrite(delivery) || _failure is not null
+        return Pushed.TryAdd(delivery) || _failure is not null
             ? Task.CompletedTask
             : Channel.BasicNackAsync(deliveryTag, multiple: false, requeue: true, CancellationToken.None).AsTask();
     }
@@ -306,6 +266,6 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
         _failure ??= failure;
         Window = 0;
         _cancelled?.TrySetResult();
-        _pushed.Writer.TryComplete();
+        Pushed.Lose();
     }
 }

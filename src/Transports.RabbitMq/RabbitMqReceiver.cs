@@ -36,12 +36,12 @@ internal sealed class RabbitMqReceiver : IReceiver
                     await channel.SubscribeAsync(window).WaitAsync(cancellationToken).ConfigureAwait(false);
                 }
 
-                if (channel.Take(max) is { } taken)
+                if (channel.Pushed.Take(max) is { } taken)
                 {
                     return taken;
                 }
 
-                if (channel.HasSuspects && await TakeSuspectsAsync(channel, max).ConfigureAwait(false) is { } last)
+                if (channel.Pushed.HasSuspects && await TakeSuspectsAsync(channel, max).ConfigureAwait(false) is { } last)
                 {
                     return last;
                 }
@@ -61,7 +61,7 @@ internal sealed class RabbitMqReceiver : IReceiver
 
                 if (channel.Window != 0)
                 {
-                    await channel.WaitAsync(cancellationToken).ConfigureAwait(false);
+                    await channel.Pushed.WaitAsync(cancellationToken).ConfigureAwait(false);
                 }
                 else
                 {
@@ -142,12 +142,12 @@ internal sealed class RabbitMqReceiver : IReceiver
     private async ValueTask<List<Delivery>?> TakeSuspectsAsync(ConsumerChannel channel, int max)
     {
         await channel.PauseAsync(forGood: false).ConfigureAwait(false);
-        if (channel.Take(max) is { } others)
+        if (channel.Pushed.Take(max) is { } others)
         {
             return others;
         }
 
-        var suspects = channel.TakeSuspects(max);
+        var suspects = channel.Pushed.TakeSuspects(max);
         await HandBackAsync(channel).ConfigureAwait(false);
         return suspects;
     }
@@ -160,7 +160,7 @@ internal sealed class RabbitMqReceiver : IReceiver
 
     private async ValueTask HandBackAsync(ConsumerChannel channel)
     {
-        Settlement[] left = [.. Enumerable.Concat(channel.Take(int.MaxValue) ?? [], channel.TakeSuspects(int.MaxValue) ?? []).Select(Settlement.Release)];
+        Settlement[] left = [.. Enumerable.Concat(channel.Pushed.Take(int.MaxValue) ?? [], channel.Pushed.TakeSuspects(int.MaxValue) ?? []).Select(Settlement.Release)];
         if (left.Length > 0)
         {
             await _settler.HandBackAsync(left).ConfigureAwait(false);

@@ -111,7 +111,7 @@ public abstract class BusScenarios(TransportFixture fixture) : HostScenarios(fix
         await broker.KillAsync(Deadline);
         var queue = NewName();
         var handled = new Happenings<int>(Time, Fixture.Patience);
-        var host = await BeginHostAsync(await ConnectAsync(broker), messaging => Count(messaging, queue, handled));
+        var host = await BeginHostAsync(await ConnectAsync(broker), messaging => Count(messaging.Configure(OutlastsRestarts), queue, handled));
         var publishing = host.Bus.SendAsync(queue, new Job(7)).AsTask();
         await Assert.ThrowsAsync<TimeoutException>(() => publishing.WaitAsync(Fixture.Quiet * 2, Time));
         Assert.False(host.Status.IsHealthy);
@@ -165,13 +165,16 @@ public abstract class BusScenarios(TransportFixture fixture) : HostScenarios(fix
         var transport = await ConnectAsync(broker);
         var host = await BeginHostAsync(transport, messaging =>
         {
-            messaging.Configure(options ?? (static all => all));
+            messaging.Configure(options ?? OutlastsRestarts);
             Count(messaging, queue, handled);
         });
         host.IsDurable = transport.Capabilities.Durability.IsSupported;
         await host.Status.Ready.WaitAsync(Fixture.Patience, Time);
         return (broker, host, queue, handled);
     }
+
+    /// <summary>A broker that was killed comes back in its own time: on a slow machine later than patience lasts.</summary>
+    private MessagingOptions OutlastsRestarts(MessagingOptions options) => options with { PublishTimeout = Fixture.Patience * 4 };
 
     private void Count(MessagingBuilder messaging, string queue, Happenings<int> handled) => messaging.AddConsumer<Job>(
         queue,

@@ -1,0 +1,65 @@
+using System.Collections.Concurrent;
+using System.Threading.Channels;
+using Postrider.Core.Transport;
+
+namespace Postrider.Transports.RabbitMq;
+
+/// <summary>What the broker has pushed on a channel and nobody has asked for yet. Suspects are kept apart. Thread-safe.</summary>
+/// <param name="unsettled">Counts what is taken from here.</param>
+internal sealed class PushedDeliveries(UnsettledTags unsettled)
+{
+    private readonly Channel<RabbitMqDelivery> _pushed = Channel.CreateUnbounded<RabbitMqDelivery>(new() { SingleWriter = false });
+    private readonly ConcurrentQueue<RabbitMqDelivery> _suspects = new();
+    private volatile bool _lost;
+
+    /// <summary>Whether <see cref="Take"/> has come across suspects that are not taken yet.</summary>
+    public bool HasSuspects => !_lost && !_suspects.IsEmpty;
+
+    /// <returns>False after the end.</returns>
+    public bool TryAdd(RabbitMqDelivery delivery) => _pushed.Writer.TryWrite(delivery);
+
+    /// <summary>Up to so many that are not suspect; null if there are none. Sets suspects aside.</summary>
+    public List<Delivery>? Take(int max)
+    {
+        List<Delivery>? taken = null;
+        while ((taken?.Count ?? 0) < max && !_lost && _pushed.Reader.TryRead(out var delivery))
+        {
+            if (delivery.IsSuspect)
+            {
+                _suspects.Enqueue(delivery);
+                continue;
+            }
+
+            unsettled.Take();
+            (taken ??= new(Math.Min(max, 64))).Add(delivery);
+        }
+
+        return taken;
+    }
+
+    /// <summary>Up to so many of the suspects that were set aside; null if there are none.</summary>
+    public List<Delivery>? TakeSuspects(int max)
+    {
+        List<Delivery>? taken = null;
+        while ((taken?.Count ?? 0) < max && !_lost && _suspects.TryDequeue(out var delivery))
+        {
+            unsettled.Take();
+            (taken ??= []).Add(delivery);
+        }
+
+        return taken;
+    }
+
+    /// <summary>Until something is pushed, or nothing will be.</summary>
+    public async ValueTask WaitAsync(CancellationToken cancellationToken) => await _pushed.Reader.WaitToReadAsync(cancellationToken).ConfigureAwait(false);
+
+    /// <summary>Nothing more will be pushed. What was can still be taken.</summary>
+    public void End() => _pushed.Writer.TryComplete();
+
+    /// <summary>The channel is gone: what was pushed on it is another's.</summary>
+    public void Lose()
+    {
+        _lost = true;
+        End();
+    }
+}
