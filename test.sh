@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds, starts private brokers, runs every test, stops the brokers, and prints one line:
+# Builds, starts private brokers, runs every test, stops the brokers, and prints a line for each failed test and one more:
 #
 #   N passed, N failed, N skipped
 #
@@ -32,6 +32,7 @@ export POSTRIDER_BROKERS=$generation
 
 BUDGET=2400 # seconds for everything: nothing may hang for good
 passed=0 failed=0 skipped=0
+failures=() # a line each
 running=() # the processes that are at work: the starts of brokers, or the test project
 composed=  # whether Docker's brokers run
 # Everything a run makes is in here. Servers run as another user, who has to get through to their folders.
@@ -56,6 +57,7 @@ trap 'exit 143' TERM
 # The line is the last thing on every way out but an interruption.
 finish() {
     [[ $passed -gt 0 ]] || say "no test passed, so this run says nothing."
+    [[ ${#failures[@]} -eq 0 ]] || printf 'failed: %s\n' "${failures[@]}"
     echo "$passed passed, $failed failed, $skipped skipped"
     [[ $failed -eq 0 && $passed -gt 0 ]] || exit 1
     exit 0
@@ -138,6 +140,12 @@ docker_port() { docker compose port "$@" | sed 's/.*://'; } # BROKER PORT
 
 # ---- tests -------------------------------------------------------------------------------------------------------
 
+# The name of each and what it said; the whole is above, where it failed.
+failed_tests() { # RESULT
+    tr '\n' ' ' <"$1" | sed 's/<test /\n&/g' |
+        sed -nE 's/^<test [^>]*name="([^"]*)"[^>]*result="Fail".*<message>(.*)<\/message>.*/\1: \2/p' | cut -c 1-600
+}
+
 attribute() { sed -n "s/.* $1=\"\([0-9]*\)\".*/\1/p" <<<"$2"; }
 
 run_project() { # PROJECT: the name of a folder in tests/ and of its project
@@ -159,6 +167,7 @@ run_project() { # PROJECT: the name of a folder in tests/ and of its project
         failed=$((failed + 1))
         return
     fi
+    mapfile -t -O "${#failures[@]}" failures < <(failed_tests "$result")
     bad=$(($(attribute failed "$totals") + $(attribute errors "$totals")))
     if [[ $code -ne 0 && $bad -eq 0 && ${#filter[@]} -eq 0 ]]; then
         say "$1 ended with exit code $code although no test failed. Counted as failed."

@@ -127,7 +127,7 @@ public abstract class HostTests(ITestOutputHelper output)
     public async Task An_idle_consumer_is_unhealthy_while_the_broker_is_dead_and_healthy_again_after()
     {
         Assert.SkipUnless(PrivateBroker.IsAvailable, PrivateBroker.WhyNone);
-        await using var server = await PrivateBroker.StartNewAsync(Kind, Connect, Deadline);
+        await using var server = await PrivateBroker.StartNewAsync(Kind, Connect);
         await using var host = await StartAsync(server.ConnectionString, messaging => messaging
             .AddConsumer<Tick>("idle", static (_, _, _) => new(Outcome.Ack)));
         var status = host.GetRequiredService<MessagingStatus>();
@@ -135,7 +135,7 @@ public abstract class HostTests(ITestOutputHelper output)
         await IsAsync(() => status is { IsHealthy: true, Error: null });
         await server.KillAsync(Deadline);
         await IsAsync(() => status is { IsHealthy: false, Error.IsTransient: true });
-        await server.StartAsync(Deadline);
+        await server.StartAsync();
         await IsAsync(() => status is { IsHealthy: true, Error: null });
     }
 
@@ -144,7 +144,7 @@ public abstract class HostTests(ITestOutputHelper output)
     {
         Assert.SkipUnless(PrivateBroker.IsAvailable, PrivateBroker.WhyNone);
         const int Hosts = 100;
-        await using var server = await PrivateBroker.StartNewAsync(Kind, Connect, Deadline, Configure);
+        await using var server = await PrivateBroker.StartNewAsync(Kind, Connect, Configure);
         var hosts = new List<Running>();
         try
         {
@@ -157,7 +157,7 @@ public abstract class HostTests(ITestOutputHelper output)
             await AllAsync(hosts, healthy: true);
             await server.KillAsync(Deadline);
             await AllAsync(hosts, healthy: false);
-            await server.StartAsync(Deadline);
+            await server.StartAsync();
             var watch = Stopwatch.StartNew();
             var times = await AllAsync(hosts, healthy: true);
 

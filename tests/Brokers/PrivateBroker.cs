@@ -27,13 +27,13 @@ public sealed class PrivateBroker : IBrokerUnderTest
 
     private static string? Script => Environment.GetEnvironmentVariable("POSTRIDER_BROKERS_SCRIPT");
 
-    /// <summary>Starts a new server.</summary>
+    /// <summary>Starts a new server. A busy machine may take a minute for it; the script itself gives up some time.</summary>
     /// <param name="kind">What the script calls it: <c>postgres</c>, <c>rabbitmq</c>, <c>nats</c>.</param>
     /// <param name="connect">Makes a transport for a connection string.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
     /// <param name="prepare">Puts files into the folder before the first start: <c>extra.conf</c>, certificates.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
     public static async Task<PrivateBroker> StartNewAsync(
-        string kind, Func<string, ITransport> connect, CancellationToken cancellationToken, Action<DirectoryInfo>? prepare = null)
+        string kind, Func<string, ITransport> connect, Action<DirectoryInfo>? prepare = null, CancellationToken cancellationToken = default)
     {
         var broker = new PrivateBroker(kind, connect);
         // The server is another user, who must get to its folder.
@@ -62,10 +62,10 @@ public sealed class PrivateBroker : IBrokerUnderTest
     public async ValueTask KillAsync(CancellationToken cancellationToken) => await RunAsync("kill", cancellationToken);
 
     /// <inheritdoc/>
-    public async ValueTask StartAsync(CancellationToken cancellationToken) => ConnectionString = await RunAsync("start", cancellationToken);
+    public async ValueTask StartAsync(CancellationToken cancellationToken = default) => ConnectionString = await RunAsync("start", cancellationToken);
 
     /// <summary>Stops it cleanly; its data stay.</summary>
-    public async ValueTask StopAsync(CancellationToken cancellationToken) => await RunAsync("stop", cancellationToken);
+    public async ValueTask StopAsync(CancellationToken cancellationToken = default) => await RunAsync("stop", cancellationToken);
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()

@@ -107,7 +107,7 @@ public abstract class TlsTests
 
     /// <summary>Starts a server with a certificate of the authority, whose own is <c>ca.pem</c> in the folder.</summary>
     protected async Task<PrivateBroker> StartAsync(TestAuthority authority, bool expired, Action<string> prepare) =>
-        await PrivateBroker.StartNewAsync(Kind, url => Connect(url, null, new ListLog()), Deadline, folder =>
+        await PrivateBroker.StartNewAsync(Kind, url => Connect(url, null, new ListLog()), folder =>
         {
             authority.Write(Path.Combine(folder.FullName, "ca.pem"));
             authority.Issue(folder.FullName, "server", Address, expired);

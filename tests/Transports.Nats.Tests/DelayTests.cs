@@ -34,7 +34,7 @@ public sealed class DelayTests
     public async Task Over_a_kill_delays_are_never_early_and_none_is_lost()
     {
         Assert.SkipUnless(PrivateBroker.IsAvailable, PrivateBroker.WhyNone);
-        await using var server = await PrivateBroker.StartNewAsync("nats", Conformance.NatsFixture.Connect, Server.Deadline);
+        await using var server = await PrivateBroker.StartNewAsync("nats", Conformance.NatsFixture.Connect);
         await using var transport = Conformance.NatsFixture.Connect(server.ConnectionString);
         var queue = Server.NewQueue();
         await transport.DeclareAsync(queue);
@@ -51,7 +51,7 @@ public sealed class DelayTests
         var arrived = new HashSet<string>();
         await ReceiveAsync(70);
         await server.KillAsync(Server.Deadline);
-        await server.StartAsync(Server.Deadline);
+        await server.StartAsync();
         await ReceiveAsync(batch.Length);
 
         async Task ReceiveAsync(int count)

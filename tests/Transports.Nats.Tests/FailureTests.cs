@@ -49,7 +49,7 @@ public sealed class FailureTests
     {
         Assert.SkipUnless(PrivateBroker.IsAvailable, PrivateBroker.WhyNone);
         await using var server = await PrivateBroker.StartNewAsync(
-            "nats", Conformance.NatsFixture.Connect, Server.Deadline,
+            "nats", Conformance.NatsFixture.Connect,
             folder => File.WriteAllText(Path.Combine(folder.FullName, "extra.conf"), "jetstream: disabled\n"));
         await using var transport = Conformance.NatsFixture.Connect(server.ConnectionString);
         var error = await Assert.ThrowsAsync<TransportException>(() => transport.DeclareAsync("q").AsTask());
@@ -120,7 +120,7 @@ public sealed class FailureTests
     {
         Assert.SkipUnless(PrivateBroker.IsAvailable, PrivateBroker.WhyNone);
         await using var server = await PrivateBroker.StartNewAsync(
-            "nats", Conformance.NatsFixture.Connect, Server.Deadline,
+            "nats", Conformance.NatsFixture.Connect,
             folder => File.WriteAllText(Path.Combine(folder.FullName, "extra.conf"), "jetstream { store_dir: \"@DIR@/data\", max_file_store: 4MB }\n"));
         await using var transport = Conformance.NatsFixture.Connect(server.ConnectionString);
         var queue = Server.NewQueue();

@@ -126,7 +126,7 @@ public sealed class LoginTests
     }
 
     private static Task<PrivateBroker> StartAsync(string settings) => PrivateBroker.StartNewAsync(
-        "nats", Conformance.NatsFixture.Connect, Server.Deadline, folder => File.WriteAllText(Path.Combine(folder.FullName, "extra.conf"), settings));
+        "nats", Conformance.NatsFixture.Connect, folder => File.WriteAllText(Path.Combine(folder.FullName, "extra.conf"), settings));
 
     private static string Url(PrivateBroker server) => $"nats://127.0.0.1:{new Uri(server.ConnectionString).Port}";
 

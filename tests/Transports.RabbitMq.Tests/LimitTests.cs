@@ -64,14 +64,14 @@ public sealed class LimitTests
         var receiving = receiver.OneAsync();
 
         // The end of the alarm: a restart with another watermark.
-        await server.StopAsync(Server.Deadline);
+        await server.StopAsync();
         foreach (var file in (string[])["extra.conf", "rabbitmq.conf"])
         {
             var path = Path.Combine(server.Folder, file);
             await File.WriteAllTextAsync(path, (await File.ReadAllTextAsync(path)).Replace("absolute = 1MB", "absolute = 1GB", StringComparison.Ordinal));
         }
 
-        await server.StartAsync(Server.Deadline);
+        await server.StartAsync();
         Assert.Equal(PublishStatus.Stored, (await SendUntilKnownAsync(transport, Server.Message("3", "third"))).Status);
         await Assert.ThrowsAsync<TransportException>(() => receiving);
         Assert.Equal("third", (await receiver.OneAsync()).Envelope.Id);
@@ -136,7 +136,7 @@ public sealed class LimitTests
     {
         Assert.SkipUnless(PrivateBroker.IsAvailable, PrivateBroker.WhyNone);
         return PrivateBroker.StartNewAsync(
-            "rabbitmq", url => Server.Transport(url), Server.Deadline, folder => File.WriteAllText(Path.Combine(folder.FullName, "extra.conf"), settings + "\n"));
+            "rabbitmq", url => Server.Transport(url), folder => File.WriteAllText(Path.Combine(folder.FullName, "extra.conf"), settings + "\n"));
     }
 
     private static Task<PublishResult> SendUntilKnownAsync(ITransport transport, Envelope message) =>

@@ -12,7 +12,7 @@ public abstract partial class Scenarios : IAsyncLifetime
     private protected Scenarios(TransportFixture fixture)
     {
         Fixture = fixture;
-        // Restarts of brokers are part of some scenarios: each wait inside has its own, shorter end.
+        // Each wait inside has its own, shorter end.
         _deadline = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
         _deadline.CancelAfter(fixture.Patience * 6);
     }
@@ -21,7 +21,10 @@ public abstract partial class Scenarios : IAsyncLifetime
     protected TransportFixture Fixture { get; }
 
     /// <summary>The end of the scenario.</summary>
-    private protected CancellationToken Deadline => _deadline.Token;
+    internal CancellationToken Deadline => _deadline.Token;
+
+    /// <summary>Why the broker of the scenario's own did not start, if it did not.</summary>
+    internal Exception? BrokerFailure { get; private set; }
 
     private protected TimeProvider Time => Fixture.Time;
 
@@ -73,6 +76,34 @@ public abstract partial class Scenarios : IAsyncLifetime
 
     private protected async ValueTask<ITransport> ConnectAsync(IBrokerUnderTest broker) =>
         Own(Fixture.Fault.Apply(await broker.ConnectAsync(Deadline).ConfigureAwait(false)));
+
+    /// <summary>A running broker that the scenario may kill.</summary>
+    private protected async ValueTask<IBrokerUnderTest> StartPrivateBrokerAsync()
+    {
+        Assert.SkipUnless(Fixture.CanKillBroker, "The fixture has no broker of its own to kill.");
+        IBrokerUnderTest? broker = null;
+        await OutOfTimeAsync(async () => broker = await Fixture.StartPrivateBrokerAsync(Deadline).ConfigureAwait(false)).ConfigureAwait(false);
+        return Own(broker!);
+    }
+
+    private protected Task StartAgainAsync(IBrokerUnderTest broker) => OutOfTimeAsync(() => broker.StartAsync(Deadline).AsTask());
+
+    /// <summary>How long a broker takes to start says nothing of a transport, so the time of the scenario begins again after it.</summary>
+    private async Task OutOfTimeAsync(Func<Task> start)
+    {
+        _deadline.CancelAfter(TimeSpan.FromMinutes(4));
+        try
+        {
+            await start().ConfigureAwait(false);
+        }
+        catch (Exception failure)
+        {
+            BrokerFailure = failure;
+            throw;
+        }
+
+        _deadline.CancelAfter(Fixture.Patience * 6);
+    }
 
     private protected static string NewName() => $"s{Guid.NewGuid():N}"[..17];
 

@@ -38,14 +38,15 @@ public static class SuiteProof
         ArgumentNullException.ThrowIfNull(scenario);
         ArgumentNullException.ThrowIfNull(fixture);
         fixture.Fault = new FaultSwitch(scenario.Fault);
-        var failure = await RunAsync(scenario, fixture).ConfigureAwait(false);
+        var (failure, noBroker) = await RunAsync(scenario, fixture).ConfigureAwait(false);
+        Assert.True(noBroker is null, $"{scenario} proves nothing, as its broker did not start: {noBroker}");
         Assert.True(failure is not null, $"{scenario} is green: it does not see the fault, which struck {fixture.Fault.Strikes} times.");
         Assert.False(failure.Message.StartsWith("$XunitDynamicSkip$", StringComparison.Ordinal), $"{scenario} was skipped: {failure.Message}");
         Assert.True(fixture.Fault.Strikes > 0, $"{scenario} is red, but the fault never struck: {failure}");
     }
 
-    /// <summary>Runs the scenario and returns what it threw, or null.</summary>
-    private static async Task<Exception?> RunAsync(ScenarioCase scenario, TransportFixture fixture)
+    /// <summary>Runs the scenario and returns what it threw, or null, and why its broker did not start, if it did not.</summary>
+    private static async Task<(Exception? Failure, Exception? NoBroker)> RunAsync(ScenarioCase scenario, TransportFixture fixture)
     {
         await fixture.InitializeAsync().ConfigureAwait(false);
         await using var closing = fixture.ConfigureAwait(false);
@@ -54,12 +55,15 @@ public static class SuiteProof
         {
             await area.InitializeAsync().ConfigureAwait(false);
             var running = (Task)scenario.Area.GetMethod(scenario.Name)!.Invoke(area, null)!;
-            await running.WaitAsync(fixture.Patience * 8, fixture.Time).ConfigureAwait(false);
-            return null;
+            // Its deadline should end it. One that hangs all the same is given up.
+            using var givenUp = new CancellationTokenSource();
+            using var late = area.Deadline.Register(() => givenUp.CancelAfter(fixture.Patience * 2));
+            await running.WaitAsync(givenUp.Token).ConfigureAwait(false);
+            return (null, area.BrokerFailure);
         }
         catch (Exception failure)
         {
-            return failure;
+            return (failure, area.BrokerFailure);
         }
         finally
         {

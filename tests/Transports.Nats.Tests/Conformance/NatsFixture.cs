@@ -21,7 +21,7 @@ public class NatsFixture : TransportFixture
     public override ValueTask<ITransport> ConnectAsync(CancellationToken cancellationToken) => new(Connect(Server.ConnectionString));
 
     public override async ValueTask<IBrokerUnderTest> StartPrivateBrokerAsync(CancellationToken cancellationToken) =>
-        await PrivateBroker.StartNewAsync("nats", Connect, cancellationToken);
+        await PrivateBroker.StartNewAsync("nats", Connect, cancellationToken: cancellationToken);
 
     public override async ValueTask BreakDeadLetterQueueAsync(string queue, CancellationToken cancellationToken) =>
         await Server.AskAsync($"STREAM.DELETE.postrider_q_{queue}=dlq");

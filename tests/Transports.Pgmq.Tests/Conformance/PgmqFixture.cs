@@ -24,7 +24,7 @@ public class PgmqFixture : TransportFixture
         new(Connect(ConnectionString!));
 
     public override async ValueTask<IBrokerUnderTest> StartPrivateBrokerAsync(CancellationToken cancellationToken) =>
-        await PrivateBroker.StartNewAsync("postgres", Connect, cancellationToken);
+        await PrivateBroker.StartNewAsync("postgres", Connect, cancellationToken: cancellationToken);
 
     public override ValueTask BreakDeadLetterQueueAsync(string queue, CancellationToken cancellationToken) =>
         ExecuteAsync($"alter table pgmq.q_{queue}_dlq rename to q_{queue}_away", cancellationToken);

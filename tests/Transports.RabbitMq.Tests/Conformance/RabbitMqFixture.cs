@@ -25,7 +25,7 @@ public class RabbitMqFixture : TransportFixture
     public override ValueTask<ITransport> ConnectAsync(CancellationToken cancellationToken) => new(Connect(ConnectionString!));
 
     public override async ValueTask<IBrokerUnderTest> StartPrivateBrokerAsync(CancellationToken cancellationToken) =>
-        await PrivateBroker.StartNewAsync("rabbitmq", Connect, cancellationToken);
+        await PrivateBroker.StartNewAsync("rabbitmq", Connect, cancellationToken: cancellationToken);
 
     public override async ValueTask BreakDeadLetterQueueAsync(string queue, CancellationToken cancellationToken)
     {

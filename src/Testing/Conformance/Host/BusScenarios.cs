@@ -80,7 +80,7 @@ public abstract class BusScenarios(TransportFixture fixture) : HostScenarios(fix
 
         var publishing = host.Bus.SendAsync(queue, new Job(2)).AsTask();
         await Assert.ThrowsAsync<TimeoutException>(() => publishing.WaitAsync(Fixture.Quiet, Time));
-        await broker.StartAsync(Deadline);
+        await StartAgainAsync(broker);
 
         // A first try that went unanswered may have been stored; then a broker that finds duplicates calls the next one that.
         Assert.True((await publishing.WaitAsync(Fixture.Patience, Time)).Status is PublishStatus.Stored or PublishStatus.Duplicate);
@@ -100,14 +100,13 @@ public abstract class BusScenarios(TransportFixture fixture) : HostScenarios(fix
             await host.Bus.SendAsync(queue, new Job(2)).AsTask().WaitAsync(Fixture.Patience, Time));
 
         Assert.True(error.Status is PublishStatus.NotSent or PublishStatus.Unknown, $"{error.Status}");
-        await broker.StartAsync(Deadline);
+        await StartAgainAsync(broker);
     }
 
     [Scenario(Fault.HangsOnOutage)]
     public async Task A_host_may_start_before_its_broker()
     {
-        Assert.SkipUnless(Fixture.CanKillBroker, "The fixture has no broker of its own to kill.");
-        var broker = Own(await Fixture.StartPrivateBrokerAsync(Deadline));
+        var broker = await StartPrivateBrokerAsync();
         await broker.KillAsync(Deadline);
         var queue = NewName();
         var handled = new Happenings<int>(Time, Fixture.Patience);
@@ -116,7 +115,7 @@ public abstract class BusScenarios(TransportFixture fixture) : HostScenarios(fix
         await Assert.ThrowsAsync<TimeoutException>(() => publishing.WaitAsync(Fixture.Quiet * 2, Time));
         Assert.False(host.Status.IsHealthy);
 
-        await broker.StartAsync(Deadline);
+        await StartAgainAsync(broker);
 
         await publishing.WaitAsync(Fixture.Patience, Time);
         Assert.Equal([7], await handled.ReachAsync(1));
@@ -141,7 +140,7 @@ public abstract class BusScenarios(TransportFixture fixture) : HostScenarios(fix
         {
             await published.ReachAsync(at);
             await broker.KillAsync(Deadline);
-            await broker.StartAsync(Deadline);
+            await StartAgainAsync(broker);
         }
 
         await publishing;
@@ -158,8 +157,7 @@ public abstract class BusScenarios(TransportFixture fixture) : HostScenarios(fix
     private async Task<(IBrokerUnderTest Broker, ScenarioHost Host, string Queue, Happenings<int> Handled)> StartOnBrokerAsync(
         Func<MessagingOptions, MessagingOptions>? options = null)
     {
-        Assert.SkipUnless(Fixture.CanKillBroker, "The fixture has no broker of its own to kill.");
-        var broker = Own(await Fixture.StartPrivateBrokerAsync(Deadline));
+        var broker = await StartPrivateBrokerAsync();
         var queue = NewName();
         var handled = new Happenings<int>(Time, Fixture.Patience);
         var transport = await ConnectAsync(broker);

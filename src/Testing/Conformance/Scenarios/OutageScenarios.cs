@@ -15,7 +15,7 @@ public abstract class OutageScenarios(TransportFixture fixture) : Scenarios(fixt
         var sent = Messages(500);
         await Task.WhenAll(sent.Chunk(25).Select(batch => SendAsync(transport, queue, batch).AsTask()));
         await broker.KillAsync(Deadline);
-        await broker.StartAsync(Deadline);
+        await StartAgainAsync(broker);
 
         if (transport.Capabilities.Durability.IsSupported)
         {
@@ -47,7 +47,7 @@ public abstract class OutageScenarios(TransportFixture fixture) : Scenarios(fixt
             });
         }
 
-        await broker.StartAsync(Deadline);
+        await StartAgainAsync(broker);
         await EventuallyAsync(async () =>
         {
             await SendAsync(transport, queue, Message());
@@ -66,7 +66,7 @@ public abstract class OutageScenarios(TransportFixture fixture) : Scenarios(fixt
         var fresh = await ConnectAsync(broker);
         await TransientAsync(async () => await OpenAsync(fresh, queue));
 
-        await broker.StartAsync(Deadline);
+        await StartAgainAsync(broker);
         await EventuallyAsync(() => OpenAsync(transport, queue));
         await EventuallyAsync(() => OpenAsync(fresh, queue));
     }
@@ -78,7 +78,7 @@ public abstract class OutageScenarios(TransportFixture fixture) : Scenarios(fixt
         var receiver = await OpenAsync(transport, queue);
         var waiting = receiver.ReceiveAsync(1, Deadline).AsTask();
         await broker.KillAsync(Deadline);
-        await broker.StartAsync(Deadline);
+        await StartAgainAsync(broker);
 
         // The wait may go through the outage, or end with it and be begun again.
         while (await Task.WhenAny(waiting, Task.Delay(Fixture.Quiet, Time, Deadline)) == waiting)
@@ -110,7 +110,7 @@ public abstract class OutageScenarios(TransportFixture fixture) : Scenarios(fixt
         await SettledAsync(receiver, Settlement.Retry(delivery, delay));
         await StoreAsync(transport, To(queue, delayed, delay));
         await broker.KillAsync(Deadline);
-        await broker.StartAsync(Deadline);
+        await StartAgainAsync(broker);
 
         var other = await EventuallyAsync(() => OpenAsync(transport, queue));
         var first = await EventuallyAsync(() => TakeOneAsync(other));
@@ -130,7 +130,7 @@ public abstract class OutageScenarios(TransportFixture fixture) : Scenarios(fixt
         var delivery = await TakeOneAsync(receiver);
         await SettledAsync(receiver, Settlement.DeadLetter(delivery, Reason(delivery, DeadLetterReason.Exhausted)));
         await broker.KillAsync(Deadline);
-        await broker.StartAsync(Deadline);
+        await StartAgainAsync(broker);
 
         var dead = await EventuallyAsync(() => OpenAsync(transport, Names.DeadLetterQueue(queue)));
 
@@ -146,7 +146,7 @@ public abstract class OutageScenarios(TransportFixture fixture) : Scenarios(fixt
         var receiver = await OpenAsync(transport, queue, Fixture.Lease);
         await TakeAsync(receiver, 50);
         await broker.KillAsync(Deadline);
-        await broker.StartAsync(Deadline);
+        await StartAgainAsync(broker);
         await receiver.DisposeAsync();
 
         var other = await EventuallyAsync(() => OpenAsync(transport, queue));
@@ -163,8 +163,7 @@ public abstract class OutageScenarios(TransportFixture fixture) : Scenarios(fixt
 
     private protected async Task<(IBrokerUnderTest Broker, ITransport Transport, string Queue)> StartBrokerAsync()
     {
-        Assert.SkipUnless(Fixture.CanKillBroker, "The fixture has no broker of its own to kill.");
-        var broker = Own(await Fixture.StartPrivateBrokerAsync(Deadline));
+        var broker = await StartPrivateBrokerAsync();
         var transport = await ConnectAsync(broker);
         return (broker, transport, await QueueAsync(transport));
     }
