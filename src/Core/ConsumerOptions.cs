@@ -21,9 +21,22 @@ public sealed record ConsumerOptions
     /// <summary>After this many redeliveries without an outcome a message of the queue goes to the dead-letter queue without being run again.</summary>
     public int MaxRedeliveries { get; init; } = 10;
 
+    /// <summary>What becomes of a message of the queue whose time is over.</summary>
+    public ExpiredMessage OnExpired { get; init; }
+
     /// <summary>What follows a failure.</summary>
     public RetryPolicy Retry { get; init; } = RetryPolicy.Default;
 
     /// <summary>Middlewares of this consumer, inside the global ones; the first is outermost.</summary>
     public ImmutableArray<ConsumeMiddleware> Middleware { get; init; } = [];
+}
+
+/// <summary>What becomes of a message that is handed out after its time to live.</summary>
+public enum ExpiredMessage
+{
+    /// <summary>It goes to the dead-letter queue, as <see cref="DeadLetterReason.Expired"/>.</summary>
+    DeadLetter,
+
+    /// <summary>It is gone; counted and logged.</summary>
+    Discard,
 }

@@ -24,8 +24,8 @@ public interface IMessageBus
 
 /// <summary>Proof that a message was accepted.</summary>
 /// <param name="MessageId">The message's id.</param>
-/// <param name="Status"><see cref="PublishStatus.Stored"/>, <see cref="PublishStatus.Duplicate"/>, or <see cref="PublishStatus.Unroutable"/>
-/// for a topic without any queue.</param>
+/// <param name="Status"><see cref="PublishStatus.Stored"/>, <see cref="PublishStatus.Duplicate"/>, <see cref="PublishStatus.Suppressed"/>, or
+/// <see cref="PublishStatus.Unroutable"/> for a topic without any queue.</param>
 public readonly record struct PublishReceipt(string MessageId, PublishStatus Status);
 
 /// <summary>Options of one publish or send.</summary>
@@ -37,17 +37,48 @@ public sealed record PublishOptions
     /// <summary>The message's id; made if null.</summary>
     public string? MessageId { get; init; }
 
-    /// <summary>Ties the messages of one flow together.</summary>
+    /// <summary>
+    /// Ties the messages of one flow together. Null: inside a consumer that of the handled message, or else its id, which began the flow; none elsewhere.
+    /// </summary>
     public string? CorrelationId { get; init; }
+
+    /// <summary>The id of the message that caused this one. Null: inside a consumer that of the handled message; none elsewhere.</summary>
+    public string? CausationId { get; init; }
+
+    /// <summary>The queue that an answer goes to.</summary>
+    public string? ReplyTo { get; init; }
 
     /// <summary>What the message belongs to with others.</summary>
     public string? Key { get; init; }
 
+    /// <summary>What the message is about.</summary>
+    public string? Subject { get; init; }
+
+    /// <summary>When what it tells happened, if that is not now.</summary>
+    public DateTimeOffset? OccurredAt { get; init; }
+
+    /// <summary>
+    /// The media type of the body. For a message that is serialized it chooses the serializer; for text and bytes it is what they are, by default
+    /// <c>text/plain; charset=utf-8</c> and <c>application/octet-stream</c>.
+    /// </summary>
+    public string? ContentType { get; init; }
+
+    /// <summary>The stable name of the type of a message that is text or bytes. Others have their own.</summary>
+    public string? MessageType { get; init; }
+
     /// <summary>The user's own headers. Limits: <see cref="MessagingOptions.MaxHeaders"/> and its neighbours.</summary>
     public IReadOnlyDictionary<string, string>? Headers { get; init; }
 
-    /// <summary>How long it stays invisible. Which queues get it is decided now.</summary>
+    /// <summary>How long it stays invisible, from its storing on. Which queues get it is decided now.</summary>
     public TimeSpan Delay { get; init; }
+
+    /// <summary>Until when it stays invisible, by this host's clock; instead of <see cref="Delay"/>.</summary>
+    public DateTimeOffset? NotBefore { get; init; }
+
+    /// <summary>
+    /// How long it is of use, from when it is visible on. It is checked, by the consumer's clock, each time it is handed out: no handler gets it later.
+    /// </summary>
+    public TimeSpan? TimeToLive { get; init; }
 
     /// <summary>Make a topic without any queue an error.</summary>
     public bool RequireSubscribers { get; init; }

@@ -8,4 +8,7 @@ public sealed class MessageAttribute(string name) : Attribute
 {
     /// <summary>The stable name.</summary>
     public string Name { get; } = name;
+
+    /// <summary>Which version of its schema the type is, from 1 on. It travels with each message; 0: none does.</summary>
+    public int Version { get; init; }
 }

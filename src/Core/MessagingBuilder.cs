@@ -52,7 +52,7 @@ public sealed class MessagingBuilder
     {
         ArgumentNullException.ThrowIfNull(queue);
         ArgumentNullException.ThrowIfNull(consume);
-        _registration.Consumers.Add(new DelegateRegistration<TMessage>($"{queue}:{MessageType<TMessage>.Instance.Name}", Options(configure), consume)
+        _registration.Consumers.Add(new DelegateRegistration<TMessage>($"{queue}:{MessageType<TMessage>.Instance.Name ?? "*"}", Options(configure), consume)
         {
             DefaultQueue = queue,
         });
@@ -63,7 +63,21 @@ public sealed class MessagingBuilder
     public MessagingBuilder UsePublish(PublishMiddleware middleware)
     {
         ArgumentNullException.ThrowIfNull(middleware);
-        _registration.PublishMiddleware.Add(middleware);
+        _registration.PublishMiddleware.Add(_ => middleware);
+        return this;
+    }
+
+    /// <summary>As <see cref="UsePublish(PublishMiddleware)"/>, by a class. It becomes a singleton, unless it is registered otherwise already.</summary>
+    public MessagingBuilder UsePublish<[System.Diagnostics.CodeAnalysis.DynamicallyAccessedMembers(
+        System.Diagnostics.CodeAnalysis.DynamicallyAccessedMemberTypes.PublicConstructors)] TMiddleware>()
+        where TMiddleware : class, IPublishMiddleware
+    {
+        Services.TryAddSingleton<TMiddleware>();
+        _registration.PublishMiddleware.Add(static services =>
+        {
+            var middleware = services.GetRequiredService<TMiddleware>();
+            return next => context => middleware.PublishAsync(context, next);
+        });
         return this;
     }
 
@@ -73,6 +87,15 @@ public sealed class MessagingBuilder
         ArgumentNullException.ThrowIfNull(middleware);
         _registration.ConsumeMiddleware.Add(middleware);
         return this;
+    }
+
+    /// <summary>As <see cref="UseConsume(ConsumeMiddleware)"/>, by a class. It is scoped, unless it is registered otherwise already.</summary>
+    public MessagingBuilder UseConsume<[System.Diagnostics.CodeAnalysis.DynamicallyAccessedMembers(
+        System.Diagnostics.CodeAnalysis.DynamicallyAccessedMemberTypes.PublicConstructors)] TMiddleware>()
+        where TMiddleware : class, IConsumeMiddleware
+    {
+        Services.TryAddScoped<TMiddleware>();
+        return UseConsume(static next => context => context.Services.GetRequiredService<TMiddleware>().ConsumeAsync(context, next));
     }
 
     /// <summary>Adds a serializer. The last one added writes; received messages are read by the one of their content type.</summary>

@@ -64,11 +64,13 @@ public static class MessagingServiceCollectionExtensions
         services.AddSingleton(static p => new Telemetry(
             p.GetService<System.Diagnostics.Metrics.IMeterFactory>(), p.GetRequiredService<TimeProvider>()));
         services.AddSingleton(static p => new Serializers(p.GetRequiredService<MessagingRegistration>().Serializers));
+        services.AddSingleton<PublishingSwitch>();
         services.AddSingleton<IMessageBus>(static p => new MessageBus(
-            p.GetRequiredService<MessagingRegistration>().PublishMiddleware,
+            p.GetRequiredService<MessagingRegistration>().PublishMiddleware.ConvertAll(middleware => middleware(p)),
             new Publisher(
                 p.GetRequiredService<ITransport>(), p.GetRequiredService<Serializers>(), p.GetRequiredService<MessagingOptions>(),
-                p.GetRequiredService<MessagingStatus>(), p.GetRequiredService<Telemetry>(), p.GetRequiredService<TimeProvider>())));
+                p.GetRequiredService<MessagingStatus>(), p.GetRequiredService<Telemetry>(), p.GetRequiredService<TimeProvider>()),
+            p.GetRequiredService<PublishingSwitch>()));
         services.AddHostedService<MessagingHostedService>();
     }
 

@@ -3,8 +3,8 @@ namespace Postrider;
 /// <summary>What a delivery came to. A closed value: acked, to be tried again, or for the dead-letter queue.</summary>
 public readonly record struct Outcome
 {
-    private Outcome(OutcomeKind kind, TimeSpan delay, DeadLetterReason reason, string? description, Exception? exception) =>
-        (Kind, Delay, Reason, Description, Exception) = (kind, delay, reason, description, exception);
+    private Outcome(OutcomeKind kind, TimeSpan delay, DeadLetterReason reason, string? description, Exception? exception, bool isDiscarded = false) =>
+        (Kind, Delay, Reason, Description, Exception, IsDiscarded) = (kind, delay, reason, description, exception, isDiscarded);
 
     /// <summary>Done: the message leaves the queue.</summary>
     public static Outcome Ack => default;
@@ -24,6 +24,9 @@ public readonly record struct Outcome
     /// <summary>The exception it came from, if any.</summary>
     public Exception? Exception { get; }
 
+    /// <summary>It leaves the queue without having been done, because the user chose that over a dead letter.</summary>
+    internal bool IsDiscarded { get; }
+
     /// <summary>Hand it out again after the delay, as the next attempt.</summary>
     /// <remarks>Counts against <see cref="RetryPolicy.MaxAttempts"/> like a failure: with the last attempt used up it becomes a dead letter.</remarks>
     public static Outcome Retry(TimeSpan delay) => new(OutcomeKind.Retry, delay, default, null, null);
@@ -36,6 +39,9 @@ public readonly record struct Outcome
 
     internal static Outcome DeadLetterBecause(DeadLetterReason reason, string? description, Exception? exception = null) =>
         new(OutcomeKind.DeadLetter, default, reason, description, exception);
+
+    internal static Outcome DiscardBecause(DeadLetterReason reason, string? description, Exception? exception = null) =>
+        new(OutcomeKind.Ack, default, reason, description, exception, isDiscarded: true);
 }
 
 /// <summary>The kinds of outcome.</summary>

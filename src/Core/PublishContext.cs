@@ -18,8 +18,8 @@ public sealed class PublishContext
     /// <summary>The message, not yet serialized.</summary>
     public object Message { get; }
 
-    /// <summary>The stable name of its type.</summary>
-    public string MessageType => Type.Name;
+    /// <summary>The stable name of its type; null for text and bytes whose type the options do not name.</summary>
+    public string? MessageType => Type.Name ?? Options.MessageType;
 
     /// <summary>Where it goes.</summary>
     public Destination Destination { get; }

@@ -20,4 +20,7 @@ public enum PublishStatus
 
     /// <summary>It was handed over and no confirmation came: it may or may not be stored. Trying again may duplicate it.</summary>
     Unknown,
+
+    /// <summary>It was not published because <see cref="PublishingSwitch"/> says so.</summary>
+    Suppressed,
 }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 
 namespace Postrider;
 
@@ -23,6 +24,9 @@ public sealed record RetryPolicy
     /// <summary>How many times a handler runs on one message, the first time included. At least 1.</summary>
     public int MaxAttempts { get; init; } = 5;
 
+    /// <summary>What becomes of a message whose attempts are used up.</summary>
+    public ExhaustedMessage OnExhausted { get; init; }
+
     /// <summary>Whether an exception is worth another attempt. Undecodable messages never come here: they are dead letters at once.</summary>
     public Func<Exception, bool> IsRetryable { get; init; } = static _ => true;
 
@@ -33,6 +37,27 @@ public sealed record RetryPolicy
     private TimeSpan Cap { get; }
 
     private double Jitter { get; }
+
+    private ImmutableArray<(Type Exception, RetryPolicy Policy)> ByException { get; init; } = [];
+
+    /// <summary>
+    /// Reads <c>3 x 1s,10s,60s</c>: a first run and three retries, after these delays; with more retries than delays the last one repeats. Without a number
+    /// there is a retry for each delay. A delay is a number and <c>ms</c>, <c>s</c>, <c>m</c>, <c>h</c> or <c>d</c>.
+    /// </summary>
+    /// <exception cref="MessagingConfigurationException">It is not of this form; the text says what was not understood.</exception>
+    public static RetryPolicy Parse(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        var times = text.IndexOf('x', StringComparison.Ordinal);
+        var delays = Array.ConvertAll(text[(times + 1)..].Split(','), delay => ParseDelay(delay, text));
+        var retries = delays.Length;
+        if (times >= 0 && !(int.TryParse(text.AsSpan(0, times).Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out retries) && retries is > 0 and < 1_000_000))
+        {
+            throw new MessagingConfigurationException($"'{text}' is no retry policy: before the 'x' stands the number of retries, 1 or more.");
+        }
+
+        return List(delays) with { MaxAttempts = retries + 1 };
+    }
 
     /// <summary>The same delay each time.</summary>
     public static RetryPolicy Fixed(TimeSpan delay) => new([Checked(delay)], 1, LongestDelay, 0);
@@ -77,6 +102,41 @@ public sealed record RetryPolicy
         return this with { IsRetryable = exception => exception is not TException && before(exception) };
     }
 
+    /// <summary>
+    /// Another policy for exceptions of this type, or derived from it; where several fit, that of the nearest type counts. An attempt is an attempt
+    /// whatever it failed from: all of them count against each policy's <see cref="MaxAttempts"/>.
+    /// </summary>
+    public RetryPolicy For<TException>(RetryPolicy policy)
+        where TException : Exception
+    {
+        ArgumentNullException.ThrowIfNull(policy);
+        return this with { ByException = ByException.RemoveAll(static one => one.Exception == typeof(TException)).Add((typeof(TException), policy)) };
+    }
+
+    /// <summary>The policy for an exception: this one, unless another was given for its type.</summary>
+    public RetryPolicy PolicyFor(Exception exception)
+    {
+        ArgumentNullException.ThrowIfNull(exception);
+        if (!ByException.IsEmpty)
+        {
+            for (var type = exception.GetType(); type is not null; type = type.BaseType)
+            {
+                foreach (var (handled, policy) in ByException)
+                {
+                    if (handled == type)
+                    {
+                        return policy;
+                    }
+                }
+            }
+        }
+
+        return this;
+    }
+
+    /// <summary>This policy and all that it holds for types of exceptions.</summary>
+    internal IEnumerable<RetryPolicy> All() => ByException.SelectMany(static one => one.Policy.All()).Prepend(this);
+
     /// <summary>The delay after this many failed attempts.</summary>
     /// <param name="failedAttempts">At least 1.</param>
     /// <param name="random">From 0 to 1: where in the jitter's range the delay lies.</param>
@@ -94,7 +154,38 @@ public sealed record RetryPolicy
         return TimeSpan.FromTicks((long)Math.Min(Math.Ceiling(grown * (1 + (Jitter * random))), LongestDelay.Ticks));
     }
 
+    private static TimeSpan ParseDelay(string delay, string text)
+    {
+        var trimmed = delay.AsSpan().Trim();
+        var number = trimmed.TrimEnd("abcdefghijklmnopqrstuvwxyz");
+        var unit = trimmed[number.Length..] switch
+        {
+            "ms" => TimeSpan.FromMilliseconds(1),
+            "s" => TimeSpan.FromSeconds(1),
+            "m" => TimeSpan.FromMinutes(1),
+            "h" => TimeSpan.FromHours(1),
+            "d" => TimeSpan.FromDays(1),
+            _ => TimeSpan.Zero,
+        };
+        return unit > TimeSpan.Zero
+            && double.TryParse(number.TrimEnd(), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var units)
+            && units * unit.Ticks <= LongestDelay.Ticks
+            ? TimeSpan.FromTicks((long)Math.Ceiling(units * unit.Ticks))
+            : throw new MessagingConfigurationException(
+                $"'{text}' is no retry policy: '{trimmed}' is not a delay such as 500ms, 10s, 1.5m, 2h or 1d, of at most {LongestDelay.TotalDays} days.");
+    }
+
     private static TimeSpan Checked(TimeSpan delay) => delay >= TimeSpan.Zero && delay <= LongestDelay
         ? delay
         : throw new MessagingConfigurationException($"A retry delay is from zero to {LongestDelay.TotalDays} days; got {delay}.");
+}
+
+/// <summary>What becomes of a message whose attempts are used up.</summary>
+public enum ExhaustedMessage
+{
+    /// <summary>It goes to the dead-letter queue, as <see cref="DeadLetterReason.Exhausted"/>.</summary>
+    DeadLetter,
+
+    /// <summary>It is gone; counted and logged, and warned of when the host starts.</summary>
+    Discard,
 }

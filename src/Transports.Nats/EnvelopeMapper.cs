@@ -19,8 +19,14 @@ internal static class EnvelopeMapper
     public const string Type = "ce-type";
     public const string Source = "ce-source";
     public const string Time = "ce-time";
-    public const string Key = "ce-subject";
+    public const string RecordedTime = "ce-recordedtime";
+    public const string ExpiryTime = "ce-expirytime";
+    public const string Subject = "ce-subject";
+    public const string Key = "ce-partitionkey";
+    public const string CorrelationId = "ce-correlationid";
+    public const string CausationId = "ce-causationid";
     public const string ContentType = "ce-datacontenttype";
+    public const string ContentEncoding = "content-encoding";
     public const string TraceParent = "traceparent";
     public const string TraceState = "tracestate";
     public const string Baggage = "baggage";
@@ -28,7 +34,8 @@ internal static class EnvelopeMapper
     public const string Prefix = "x-postrider-";
     public const string UserPrefix = Prefix + "user-";
     public const string Topic = Prefix + "topic";
-    public const string CorrelationId = Prefix + "correlation-id";
+    public const string SchemaVersion = Prefix + "schema-version";
+    public const string ReplyTo = Prefix + "reply-to";
     public const string Attempt = Prefix + "attempt";
 
     /// <summary>Redeliveries of earlier copies of this message, which the server's count no longer has.</summary>
@@ -67,13 +74,13 @@ internal static class EnvelopeMapper
         Text(headers, Id, envelope.Id);
         Text(headers, Type, envelope.Type);
         Text(headers, Source, envelope.Source);
-        if (envelope.SentAt is { } time)
-        {
-            headers[Time] = time.ToString("O", CultureInfo.InvariantCulture);
-        }
-
+        Moment(headers, Time, envelope.OccurredAt ?? envelope.SentAt);
+        Moment(headers, RecordedTime, envelope.OccurredAt is null ? null : envelope.SentAt);
+        Moment(headers, ExpiryTime, envelope.ExpiresAt);
+        Text(headers, Subject, envelope.Subject);
         Text(headers, Key, envelope.Key);
         Text(headers, ContentType, envelope.ContentType);
+        Text(headers, ContentEncoding, envelope.ContentEncoding);
         Plain(headers, TraceParent, envelope.TraceParent);
         Plain(headers, TraceState, envelope.TraceState);
         Plain(headers, Baggage, envelope.Baggage);
@@ -86,6 +93,9 @@ internal static class EnvelopeMapper
 
         Text(headers, Topic, onTopic ? null : envelope.Topic);
         Text(headers, CorrelationId, envelope.CorrelationId);
+        Text(headers, CausationId, envelope.CausationId);
+        Text(headers, ReplyTo, envelope.ReplyTo);
+        Number(headers, SchemaVersion, envelope.SchemaVersion ?? 0);
         Number(headers, Attempt, envelope.Attempt == 1 ? 0 : envelope.Attempt);
         Number(headers, Counted, counted);
         Number(headers, Delay, (delay.Ticks + 9) / 10);
@@ -109,6 +119,7 @@ internal static class EnvelopeMapper
         || name.StartsWith("ce-", StringComparison.OrdinalIgnoreCase)
         || name.StartsWith("nats-", StringComparison.OrdinalIgnoreCase)
         || name.Equals("content-type", StringComparison.OrdinalIgnoreCase)
+        || name.Equals(ContentEncoding, StringComparison.OrdinalIgnoreCase)
         || name.Equals(TraceParent, StringComparison.OrdinalIgnoreCase)
         || name.Equals(TraceState, StringComparison.OrdinalIgnoreCase)
         || name.Equals(Baggage, StringComparison.OrdinalIgnoreCase);
@@ -133,6 +144,14 @@ internal static class EnvelopeMapper
         if (value is not null)
         {
             headers[name] = HeaderText.Encode(value);
+        }
+    }
+
+    private static void Moment(NatsHeaders headers, string name, DateTimeOffset? value)
+    {
+        if (value is { } time)
+        {
+            headers[name] = time.ToString("O", CultureInfo.InvariantCulture);
         }
     }
 

@@ -37,14 +37,21 @@ internal sealed class EnvelopeReader
             Id = string.IsNullOrEmpty(f.Id) ? string.Create(CultureInfo.InvariantCulture, $"nats:{position.Stream}:{position.Sequence}") : f.Id,
             Type = f.Type,
             Source = f.Source,
-            SentAt = f.Time,
+            SchemaVersion = f.SchemaVersion > 0 ? (int)Math.Min(f.SchemaVersion, int.MaxValue) : null,
+            SentAt = f.RecordedTime ?? f.Time,
+            OccurredAt = f.RecordedTime is null ? null : f.Time,
+            ExpiresAt = f.ExpiryTime,
             Key = f.Key,
+            Subject = f.Subject,
             ContentType = f.ContentType,
+            ContentEncoding = f.ContentEncoding,
             TraceParent = Meant(f.OwnTraceParent, f.TraceParent),
             TraceState = Meant(f.OwnTraceState, f.TraceState),
             Baggage = Meant(f.OwnBaggage, f.Baggage),
             Topic = f.Topic ?? topic,
             CorrelationId = f.CorrelationId,
+            CausationId = f.CausationId,
+            ReplyTo = f.ReplyTo,
             Attempt = (int)Math.Clamp(f.Attempt, 1, int.MaxValue),
             Headers = f.User ?? Envelope.NoHeaders,
             Body = body,
@@ -81,7 +88,12 @@ internal sealed class EnvelopeReader
                 case var n when n.SequenceEqual("type"u8): f.Type = _type.Decode(value); return;
                 case var n when n.SequenceEqual("source"u8): f.Source = _source.Decode(value); return;
                 case var n when n.SequenceEqual("time"u8): f.Time = TimeOf(value); return;
-                case var n when n.SequenceEqual("subject"u8): f.Key = HeaderText.Decode(value); return;
+                case var n when n.SequenceEqual("recordedtime"u8): f.RecordedTime = TimeOf(value); return;
+                case var n when n.SequenceEqual("expirytime"u8): f.ExpiryTime = TimeOf(value); return;
+                case var n when n.SequenceEqual("subject"u8): f.Subject = HeaderText.Decode(value); return;
+                case var n when n.SequenceEqual("partitionkey"u8): f.Key = HeaderText.Decode(value); return;
+                case var n when n.SequenceEqual("correlationid"u8): f.CorrelationId = HeaderText.Decode(value); return;
+                case var n when n.SequenceEqual("causationid"u8): f.CausationId = HeaderText.Decode(value); return;
                 case var n when n.SequenceEqual("datacontenttype"u8): f.ContentType = _contentType.Decode(value); return;
                 case var n when n.SequenceEqual("specversion"u8): return;
             }
@@ -116,6 +128,11 @@ internal sealed class EnvelopeReader
             f.ContentType ??= Encoding.UTF8.GetString(value);
             return;
         }
+        else if (Ascii.EqualsIgnoreCase(name, "content-encoding"u8))
+        {
+            f.ContentEncoding = HeaderText.Decode(value);
+            return;
+        }
 
         AddUser(ref f, Encoding.UTF8.GetString(name), Encoding.UTF8.GetString(value));
     }
@@ -126,7 +143,8 @@ internal sealed class EnvelopeReader
         {
             case var n when n.StartsWith("user-"u8): AddUser(ref f, HeaderText.Decode(n["user-"u8.Length..]), HeaderText.Decode(value)); return;
             case var n when n.SequenceEqual("topic"u8): f.Topic = _topic.Decode(value); return;
-            case var n when n.SequenceEqual("correlation-id"u8): f.CorrelationId = HeaderText.Decode(value); return;
+            case var n when n.SequenceEqual("schema-version"u8): f.SchemaVersion = Number(value); return;
+            case var n when n.SequenceEqual("reply-to"u8): f.ReplyTo = HeaderText.Decode(value); return;
             case var n when n.SequenceEqual("attempt"u8): f.Attempt = Number(value); return;
             case var n when n.SequenceEqual("counted"u8): f.Counted = Number(value); return;
             case var n when n.SequenceEqual("delay"u8): f.Delay = TimeSpan.FromTicks(Math.Min(Number(value), TimeSpan.MaxValue.Ticks / 10) * 10); return;
@@ -165,10 +183,11 @@ internal sealed class EnvelopeReader
 
     private struct Fields
     {
-        public string? Id, Type, Source, Key, ContentType, TraceParent, TraceState, Baggage, OwnTraceParent, OwnTraceState, OwnBaggage, Topic, CorrelationId;
+        public string? Id, Type, Source, Key, Subject, ContentType, ContentEncoding, Topic, CorrelationId, CausationId, ReplyTo;
+        public string? TraceParent, TraceState, Baggage, OwnTraceParent, OwnTraceState, OwnBaggage;
         public string? Reason, Description, ExceptionType, ExceptionMessage, Stack, DeadQueue, DeadTopic, Host;
-        public DateTimeOffset? Time, At;
-        public long Attempt, Counted, Attempts, Redeliveries;
+        public DateTimeOffset? Time, RecordedTime, ExpiryTime, At;
+        public long SchemaVersion, Attempt, Counted, Attempts, Redeliveries;
         public TimeSpan Delay;
         public Dictionary<string, string>? User;
     }

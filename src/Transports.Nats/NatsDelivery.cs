@@ -1,3 +1,4 @@
+using System.Globalization;
 using Postrider.Core.Transport;
 
 namespace Postrider.Transports.Nats;
@@ -11,6 +12,8 @@ internal sealed class NatsDelivery(NatsReceiver owner, Envelope envelope, in Pos
     public NatsReceiver Owner { get; } = owner;
 
     public Position Position { get; } = position;
+
+    public override string BrokerPosition => string.Create(CultureInfo.InvariantCulture, $"{Position.Stream}:{Position.Sequence}");
 
     /// <summary>Where the server takes what becomes of it.</summary>
     public string AckSubject { get; } = ackSubject;

@@ -20,8 +20,14 @@ internal static class EnvelopeMapper
     public const string Type = "ce-type";
     public const string Source = "ce-source";
     public const string Time = "ce-time";
-    public const string Key = "ce-subject";
+    public const string RecordedTime = "ce-recordedtime";
+    public const string ExpiryTime = "ce-expirytime";
+    public const string Subject = "ce-subject";
+    public const string Key = "ce-partitionkey";
+    public const string CorrelationId = "ce-correlationid";
+    public const string CausationId = "ce-causationid";
     public const string ContentType = "content-type";
+    public const string ContentEncoding = "content-encoding";
     public const string TraceParent = "traceparent";
     public const string TraceState = "tracestate";
     public const string Baggage = "baggage";
@@ -29,7 +35,8 @@ internal static class EnvelopeMapper
     public const string Prefix = "x-postrider-";
     public const string UserPrefix = Prefix + "user-";
     public const string Topic = Prefix + "topic";
-    public const string CorrelationId = Prefix + "correlation-id";
+    public const string SchemaVersion = Prefix + "schema-version";
+    public const string ReplyTo = Prefix + "reply-to";
     public const string Attempt = Prefix + "attempt";
 
     /// <summary>The part of <c>read_ct</c> that is accounted for: hand-outs that came to an outcome, or were handed back untouched.</summary>
@@ -74,18 +81,25 @@ internal static class EnvelopeMapper
         Text(json, Names.Id, envelope.Id);
         Text(json, Names.Type, envelope.Type);
         Text(json, Names.Source, envelope.Source);
-        if (envelope.SentAt is { } time)
-        {
-            json.WriteString(Names.Time, time);
-        }
-
+        Moment(json, Names.Time, envelope.OccurredAt ?? envelope.SentAt);
+        Moment(json, Names.RecordedTime, envelope.OccurredAt is null ? null : envelope.SentAt);
+        Moment(json, Names.ExpiryTime, envelope.ExpiresAt);
+        Text(json, Names.Subject, envelope.Subject);
         Text(json, Names.Key, envelope.Key);
         Text(json, Names.ContentType, envelope.ContentType);
+        Text(json, Names.ContentEncoding, envelope.ContentEncoding);
         Text(json, Names.TraceParent, envelope.TraceParent);
         Text(json, Names.TraceState, envelope.TraceState);
         Text(json, Names.Baggage, envelope.Baggage);
         Text(json, Names.Topic, envelope.Topic);
         Text(json, Names.CorrelationId, envelope.CorrelationId);
+        Text(json, Names.CausationId, envelope.CausationId);
+        Text(json, Names.ReplyTo, envelope.ReplyTo);
+        if (envelope.SchemaVersion is { } version)
+        {
+            json.WriteNumber(SchemaVersion, version);
+        }
+
         if (envelope.Attempt != 1)
         {
             json.WriteNumber(Attempt, envelope.Attempt);
@@ -143,7 +157,8 @@ internal static class EnvelopeMapper
     /// <summary>Whether the name is one of ours, so that a user's header of that name is kept apart.</summary>
     public static bool IsReserved(string name) =>
         name.StartsWith(Prefix, StringComparison.Ordinal)
-        || name is SpecVersion or Id or Type or Source or Time or Key or ContentType or TraceParent or TraceState or Baggage;
+        || name is SpecVersion or Id or Type or Source or Time or RecordedTime or ExpiryTime or Subject or Key or CorrelationId or CausationId
+            or ContentType or ContentEncoding or TraceParent or TraceState or Baggage;
 
     /// <summary>Whether the media type is JSON: <c>application/json</c> or any with <c>+json</c>, whatever its parameters.</summary>
     public static bool IsJson(string? contentType)
@@ -184,6 +199,14 @@ internal static class EnvelopeMapper
         {
             Check(name.Value, value);
             json.WriteString(name, value);
+        }
+    }
+
+    private static void Moment(Utf8JsonWriter json, JsonEncodedText name, DateTimeOffset? value)
+    {
+        if (value is { } time)
+        {
+            json.WriteString(name, time);
         }
     }
 
@@ -236,12 +259,18 @@ internal static class EnvelopeMapper
         public static readonly JsonEncodedText Type = JsonEncodedText.Encode(EnvelopeMapper.Type);
         public static readonly JsonEncodedText Source = JsonEncodedText.Encode(EnvelopeMapper.Source);
         public static readonly JsonEncodedText Time = JsonEncodedText.Encode(EnvelopeMapper.Time);
+        public static readonly JsonEncodedText RecordedTime = JsonEncodedText.Encode(EnvelopeMapper.RecordedTime);
+        public static readonly JsonEncodedText ExpiryTime = JsonEncodedText.Encode(EnvelopeMapper.ExpiryTime);
+        public static readonly JsonEncodedText Subject = JsonEncodedText.Encode(EnvelopeMapper.Subject);
         public static readonly JsonEncodedText Key = JsonEncodedText.Encode(EnvelopeMapper.Key);
         public static readonly JsonEncodedText ContentType = JsonEncodedText.Encode(EnvelopeMapper.ContentType);
+        public static readonly JsonEncodedText ContentEncoding = JsonEncodedText.Encode(EnvelopeMapper.ContentEncoding);
         public static readonly JsonEncodedText TraceParent = JsonEncodedText.Encode(EnvelopeMapper.TraceParent);
         public static readonly JsonEncodedText TraceState = JsonEncodedText.Encode(EnvelopeMapper.TraceState);
         public static readonly JsonEncodedText Baggage = JsonEncodedText.Encode(EnvelopeMapper.Baggage);
         public static readonly JsonEncodedText Topic = JsonEncodedText.Encode(EnvelopeMapper.Topic);
         public static readonly JsonEncodedText CorrelationId = JsonEncodedText.Encode(EnvelopeMapper.CorrelationId);
+        public static readonly JsonEncodedText CausationId = JsonEncodedText.Encode(EnvelopeMapper.CausationId);
+        public static readonly JsonEncodedText ReplyTo = JsonEncodedText.Encode(EnvelopeMapper.ReplyTo);
     }
 }

@@ -36,15 +36,22 @@ internal sealed class EnvelopeReader(string table)
             Id = string.IsNullOrEmpty(fields.Id) ? string.Create(CultureInfo.InvariantCulture, $"pgmq:{table}:{id}") : fields.Id,
             Type = fields.Type,
             Source = fields.Source,
-            SentAt = fields.Time,
+            SchemaVersion = fields.SchemaVersion > 0 ? fields.SchemaVersion : null,
+            SentAt = fields.RecordedTime ?? fields.Time,
+            OccurredAt = fields.RecordedTime is null ? null : fields.Time,
+            ExpiresAt = fields.ExpiryTime,
             Key = fields.Key,
+            Subject = fields.Subject,
             // What is in jsonb is JSON, whoever put it there.
             ContentType = fields.ContentType ?? (fields.Raw ? null : "application/json"),
+            ContentEncoding = fields.ContentEncoding,
             TraceParent = fields.TraceParent,
             TraceState = fields.TraceState,
             Baggage = fields.Baggage,
             Topic = fields.Topic,
             CorrelationId = fields.CorrelationId,
+            CausationId = fields.CausationId,
+            ReplyTo = fields.ReplyTo,
             Attempt = Math.Max(1, fields.Attempt),
             Headers = fields.User ?? Envelope.NoHeaders,
             Body = body,
@@ -103,9 +110,15 @@ internal sealed class EnvelopeReader(string table)
                 case var n when n.SequenceEqual("ce-type"u8): f.Type = Value(ref reader, headers, ref _type); return;
                 case var n when n.SequenceEqual("ce-source"u8): f.Source = Value(ref reader, headers, ref _source); return;
                 case var n when n.SequenceEqual("ce-time"u8): f.Time = TimeOf(ref reader, headers); return;
-                case var n when n.SequenceEqual("ce-subject"u8): f.Key = Value(ref reader, headers); return;
+                case var n when n.SequenceEqual("ce-subject"u8): f.Subject = Value(ref reader, headers); return;
+                case var n when n.SequenceEqual("ce-partitionkey"u8): f.Key = Value(ref reader, headers); return;
+                case var n when n.SequenceEqual("ce-correlationid"u8): f.CorrelationId = Value(ref reader, headers); return;
+                case var n when n.SequenceEqual("ce-causationid"u8): f.CausationId = Value(ref reader, headers); return;
+                case var n when n.SequenceEqual("ce-recordedtime"u8): f.RecordedTime = TimeOf(ref reader, headers); return;
+                case var n when n.SequenceEqual("ce-expirytime"u8): f.ExpiryTime = TimeOf(ref reader, headers); return;
                 case var n when n.SequenceEqual("ce-specversion"u8): reader.TrySkip(); return;
                 case var n when n.SequenceEqual("content-type"u8): f.ContentType = Value(ref reader, headers, ref _contentType); return;
+                case var n when n.SequenceEqual("content-encoding"u8): f.ContentEncoding = Value(ref reader, headers); return;
                 case var n when n.SequenceEqual("traceparent"u8): f.TraceParent = Value(ref reader, headers); return;
                 case var n when n.SequenceEqual("tracestate"u8): f.TraceState = Value(ref reader, headers); return;
                 case var n when n.SequenceEqual("baggage"u8): f.Baggage = Value(ref reader, headers); return;
@@ -119,7 +132,8 @@ internal sealed class EnvelopeReader(string table)
                     (f.User ??= new(StringComparer.Ordinal))[Encoding.UTF8.GetString(n["user-"u8.Length..])] = Value(ref reader, headers);
                     return;
                 case var n when n.SequenceEqual("topic"u8): f.Topic = Value(ref reader, headers, ref _topic); return;
-                case var n when n.SequenceEqual("correlation-id"u8): f.CorrelationId = Value(ref reader, headers); return;
+                case var n when n.SequenceEqual("schema-version"u8): f.SchemaVersion = Number(ref reader, headers); return;
+                case var n when n.SequenceEqual("reply-to"u8): f.ReplyTo = Value(ref reader, headers); return;
                 case var n when n.SequenceEqual("attempt"u8): f.Attempt = Number(ref reader, headers); return;
                 case var n when n.SequenceEqual("reads"u8): f.Reads = Number(ref reader, headers); return;
                 case var n when n.SequenceEqual("body"u8): f.Raw = Value(ref reader, headers) == EnvelopeMapper.Base64; return;
@@ -204,10 +218,11 @@ internal sealed class EnvelopeReader(string table)
 
     private struct Fields
     {
-        public string? Id, Type, Source, Key, ContentType, TraceParent, TraceState, Baggage, Topic, CorrelationId;
+        public string? Id, Type, Source, Key, Subject, ContentType, ContentEncoding, TraceParent, TraceState, Baggage, Topic;
+        public string? CorrelationId, CausationId, ReplyTo;
         public string? Reason, Description, ExceptionType, ExceptionMessage, Stack, DeadQueue, DeadTopic, Host;
-        public DateTimeOffset? Time, At;
-        public int Attempt, Reads, Attempts, Redeliveries;
+        public DateTimeOffset? Time, RecordedTime, ExpiryTime, At;
+        public int SchemaVersion, Attempt, Reads, Attempts, Redeliveries;
         public bool Raw;
         public Dictionary<string, string>? User;
     }

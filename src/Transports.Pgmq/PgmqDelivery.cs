@@ -1,3 +1,4 @@
+using System.Globalization;
 using Postrider.Core.Transport;
 
 namespace Postrider.Transports.Pgmq;
@@ -11,6 +12,8 @@ internal sealed class PgmqDelivery(PgmqReceiver owner, string queue, Envelope en
     public PgmqReceiver Owner { get; } = owner;
 
     public long RowId { get; } = id;
+
+    public override string BrokerPosition => RowId.ToString(CultureInfo.InvariantCulture);
 
     /// <summary>The fencing token: how often the row had been read when it became ours.</summary>
     public int Reads { get; } = reads;

@@ -17,7 +17,11 @@ internal sealed class EnvelopeMapper
 {
     public const string CloudEvents = "cloudEvents_";
     public const string Time = CloudEvents + "time";
-    public const string Key = CloudEvents + "subject";
+    public const string RecordedTime = CloudEvents + "recordedtime";
+    public const string ExpiryTime = CloudEvents + "expirytime";
+    public const string Subject = CloudEvents + "subject";
+    public const string Key = CloudEvents + "partitionkey";
+    public const string CausationId = CloudEvents + "causationid";
     public const string TraceParent = "traceparent";
     public const string TraceState = "tracestate";
     public const string Baggage = "baggage";
@@ -25,6 +29,7 @@ internal sealed class EnvelopeMapper
     public const string Prefix = "x-postrider-";
     public const string UserPrefix = Prefix + "user-";
     public const string Topic = Prefix + "topic";
+    public const string SchemaVersion = Prefix + "schema-version";
     public const string Attempt = Prefix + "attempt";
 
     /// <summary>Redeliveries counted before this copy was made, by a hand-back that must not be counted.</summary>
@@ -33,7 +38,9 @@ internal sealed class EnvelopeMapper
     public const string LongId = Prefix + "id";
     public const string LongType = Prefix + "type";
     public const string LongContentType = Prefix + "content-type";
+    public const string LongContentEncoding = Prefix + "content-encoding";
     public const string LongCorrelationId = Prefix + "correlation-id";
+    public const string LongReplyTo = Prefix + "reply-to";
     public const string LongSource = Prefix + "source";
 
     public const string Reason = Prefix + "reason";
@@ -72,10 +79,16 @@ internal sealed class EnvelopeMapper
         _properties.MessageId = Short(envelope.Id, LongId);
         _properties.Type = Short(envelope.Type, LongType);
         _properties.ContentType = Short(envelope.ContentType, LongContentType);
+        _properties.ContentEncoding = Short(envelope.ContentEncoding, LongContentEncoding);
         _properties.CorrelationId = Short(envelope.CorrelationId, LongCorrelationId);
+        _properties.ReplyTo = Short(envelope.ReplyTo, LongReplyTo);
         _properties.AppId = Short(envelope.Source, LongSource);
-        WriteTime(envelope.SentAt);
+        WriteTime(envelope.OccurredAt ?? envelope.SentAt);
+        Moment(RecordedTime, envelope.OccurredAt is null ? null : envelope.SentAt);
+        Moment(ExpiryTime, envelope.ExpiresAt);
+        Text(Subject, envelope.Subject);
         Text(Key, envelope.Key);
+        Text(CausationId, envelope.CausationId);
         Text(TraceParent, envelope.TraceParent);
         Text(TraceState, envelope.TraceState);
         Text(Baggage, envelope.Baggage);
@@ -83,6 +96,11 @@ internal sealed class EnvelopeMapper
         {
             // Otherwise it is the routing key.
             Text(Topic, envelope.Topic);
+        }
+
+        if (envelope.SchemaVersion is { } version)
+        {
+            Number(SchemaVersion, version);
         }
 
         if (envelope.Attempt != 1)
@@ -121,7 +139,8 @@ internal sealed class EnvelopeMapper
 
         long size = 1000;
         if (!Fits(envelope.Id, ref size) || !Fits(envelope.Type, ref size) || !Fits(envelope.ContentType, ref size) || !Fits(envelope.CorrelationId, ref size)
-            || !Fits(envelope.Source, ref size) || !Fits(envelope.Key, ref size) || !Fits(envelope.Topic, ref size) || !Fits(envelope.TraceParent, ref size)
+            || !Fits(envelope.ContentEncoding, ref size) || !Fits(envelope.CausationId, ref size) || !Fits(envelope.ReplyTo, ref size)
+            || !Fits(envelope.Subject, ref size) || !Fits(envelope.Source, ref size) || !Fits(envelope.Key, ref size) || !Fits(envelope.Topic, ref size) || !Fits(envelope.TraceParent, ref size)
             || !Fits(envelope.TraceState, ref size) || !Fits(envelope.Baggage, ref size))
         {
             return "A property holds half a surrogate pair.";
@@ -205,6 +224,8 @@ internal sealed class EnvelopeMapper
         }
     }
 
+    private void Moment(string name, DateTimeOffset? time) => Text(name, time?.ToString("O", CultureInfo.InvariantCulture));
+
     private void WriteInfo(DeadLetterInfo info)
     {
         Text(Reason, info.Reason.ToWireName());
@@ -216,7 +237,7 @@ internal sealed class EnvelopeMapper
         Number(DeadRedeliveries, info.Redeliveries);
         Text(DeadQueue, info.Queue);
         Text(DeadTopic, info.Topic);
-        Text(At, info.At.ToString("O", CultureInfo.InvariantCulture));
+        Moment(At, info.At);
         Text(Host, info.Host);
     }
 

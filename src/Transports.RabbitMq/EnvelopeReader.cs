@@ -35,10 +35,17 @@ internal static class EnvelopeReader
             Id = fields.Id ?? (string.IsNullOrEmpty(properties.MessageId) ? MadeId(exchange, routingKey, properties, body) : properties.MessageId),
             Type = properties.Type ?? fields.Type,
             Source = properties.AppId ?? fields.Source,
+            SchemaVersion = fields.SchemaVersion > 0 ? fields.SchemaVersion : null,
             ContentType = properties.ContentType ?? fields.ContentType,
+            ContentEncoding = properties.ContentEncoding ?? fields.ContentEncoding,
             CorrelationId = properties.CorrelationId ?? fields.CorrelationId,
-            SentAt = fields.Time ?? SentAt(properties),
+            CausationId = fields.CausationId,
+            ReplyTo = properties.ReplyTo ?? fields.ReplyTo,
+            SentAt = fields.RecordedTime ?? fields.Time ?? Timestamp(properties),
+            OccurredAt = fields.RecordedTime is null ? null : fields.Time ?? Timestamp(properties),
+            ExpiresAt = fields.ExpiryTime,
             Key = fields.Key,
+            Subject = fields.Subject,
             TraceParent = fields.TraceParent,
             TraceState = fields.TraceState,
             Baggage = fields.Baggage,
@@ -104,13 +111,16 @@ internal static class EnvelopeReader
 
         switch (name)
         {
+            case EnvelopeMapper.SchemaVersion: f.SchemaVersion = HeaderText.Number(value); break;
             case EnvelopeMapper.Topic: f.Topic = HeaderText.Of(value); break;
             case EnvelopeMapper.Attempt: f.Attempt = HeaderText.Number(value); break;
             case EnvelopeMapper.Redeliveries: f.Before = HeaderText.Number(value); break;
             case EnvelopeMapper.LongId: f.Id = HeaderText.Of(value); break;
             case EnvelopeMapper.LongType: f.Type = HeaderText.Of(value); break;
             case EnvelopeMapper.LongContentType: f.ContentType = HeaderText.Of(value); break;
+            case EnvelopeMapper.LongContentEncoding: f.ContentEncoding = HeaderText.Of(value); break;
             case EnvelopeMapper.LongCorrelationId: f.CorrelationId = HeaderText.Of(value); break;
+            case EnvelopeMapper.LongReplyTo: f.ReplyTo = HeaderText.Of(value); break;
             case EnvelopeMapper.LongSource: f.Source = HeaderText.Of(value); break;
             case EnvelopeMapper.Reason: f.Reason = HeaderText.Of(value); break;
             case EnvelopeMapper.Description: f.Description = HeaderText.Of(value); break;
@@ -132,7 +142,12 @@ internal static class EnvelopeReader
         switch (name[EnvelopeMapper.CloudEvents.Length..])
         {
             case "time": f.Time = HeaderText.Time(value); break;
-            case "subject": f.Key = HeaderText.Of(value); break;
+            case "recordedtime": f.RecordedTime = HeaderText.Time(value); break;
+            case "expirytime": f.ExpiryTime = HeaderText.Time(value); break;
+            case "subject": f.Subject = HeaderText.Of(value); break;
+            case "partitionkey": f.Key = HeaderText.Of(value); break;
+            case "causationid": f.CausationId = HeaderText.Of(value); break;
+            case "correlationid": f.CorrelationId ??= HeaderText.Of(value); break;
             case "id": f.Id ??= HeaderText.Of(value); break;
             case "type": f.Type ??= HeaderText.Of(value); break;
             case "source": f.Source ??= HeaderText.Of(value); break;
@@ -141,7 +156,7 @@ internal static class EnvelopeReader
         }
     }
 
-    private static DateTimeOffset? SentAt(IReadOnlyBasicProperties properties)
+    private static DateTimeOffset? Timestamp(IReadOnlyBasicProperties properties)
     {
         var seconds = properties.IsTimestampPresent() ? properties.Timestamp.UnixTime : 0;
         return seconds is > 0 and < 253_402_300_800 ? DateTimeOffset.FromUnixTimeSeconds(seconds) : null;
@@ -168,10 +183,11 @@ internal static class EnvelopeReader
 
     private struct Fields
     {
-        public string? Id, Type, Source, Key, ContentType, TraceParent, TraceState, Baggage, Topic, CorrelationId;
+        public string? Id, Type, Source, Key, Subject, ContentType, ContentEncoding, TraceParent, TraceState, Baggage, Topic;
+        public string? CorrelationId, CausationId, ReplyTo;
         public string? Reason, Description, ExceptionType, ExceptionMessage, Stack, DeadQueue, DeadTopic, Host;
-        public DateTimeOffset? Time, At;
-        public int Attempt, Counted, Before, Attempts, DeadRedeliveries;
+        public DateTimeOffset? Time, RecordedTime, ExpiryTime, At;
+        public int SchemaVersion, Attempt, Counted, Before, Attempts, DeadRedeliveries;
         public Dictionary<string, string>? User;
     }
 }

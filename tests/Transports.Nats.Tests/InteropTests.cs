@@ -38,7 +38,7 @@ public sealed class InteropTests
             ce-id: 7%20%C3%A4
             ce-type: order
             ce-source: shop
-            ce-subject: k
+            ce-partitionkey: k
             ce-datacontenttype: application/json
             traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01
             tenant: a b

@@ -34,7 +34,7 @@ public sealed class InteropTests
             Assert.Equal("""{"order":7}""", Encoding.UTF8.GetString(got.Body.Span));
             Assert.Equal(("m1", "orders.placed", "shop", "flow", "application/json"), (p.MessageId, p.Type, p.AppId, p.CorrelationId, p.ContentType));
             Assert.Equal((DeliveryModes.Persistent, 1_700_000_000L, topic), (p.DeliveryMode, p.Timestamp.UnixTime, got.RoutingKey));
-            Assert.Equal(["cloudEvents_subject=k", "tenant=a"], p.Headers!.Where(header => !header.Key.StartsWith("x-", StringComparison.Ordinal)).Select(header => $"{header.Key}={Encoding.UTF8.GetString((byte[])header.Value!)}").Order());
+            Assert.Equal(["cloudEvents_partitionkey=k", "tenant=a"], p.Headers!.Where(header => !header.Key.StartsWith("x-", StringComparison.Ordinal)).Select(header => $"{header.Key}={Encoding.UTF8.GetString((byte[])header.Value!)}").Order());
         });
     }
 

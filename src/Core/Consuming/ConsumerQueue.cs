@@ -17,7 +17,12 @@ internal sealed class ConsumerQueue
 
     public required int MaxRedeliveries { get; init; }
 
+    public ExpiredMessage OnExpired { get; init; }
+
     public required FrozenDictionary<string, BuiltConsumer> ByType { get; init; }
+
+    /// <summary>The consumer of text or bytes, which takes whatever no other takes.</summary>
+    public BuiltConsumer? Fallback { get; init; }
 
     /// <summary>How much is under way at first: twice what runs at once, so that workers need not wait for the next claim.</summary>
     public int FirstWindow => Math.Max(Concurrency * 2, SmallestWindow);
@@ -30,10 +35,10 @@ internal sealed class ConsumerQueue
     {
         if (envelope.Type is { } type)
         {
-            return ByType.GetValueOrDefault(type);
+            return ByType.TryGetValue(type, out var consumer) ? consumer : Fallback;
         }
 
-        return ByType.Count == 1 ? ByType.Values[0] : null;
+        return Fallback ?? (ByType.Count == 1 ? ByType.Values[0] : null);
     }
 }
 

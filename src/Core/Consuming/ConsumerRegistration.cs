@@ -1,14 +1,18 @@
+using System.Collections.Immutable;
 using Microsoft.Extensions.DependencyInjection;
 using Postrider.Core.Serialization;
 
 namespace Postrider.Core.Consuming;
 
 /// <summary>A consumer as registered. The closed generic below is its invoker: no reflection at run time.</summary>
-internal abstract class ConsumerRegistration(string name, string messageType, ConsumerOptions options)
+/// <param name="name">Who it is, for people.</param>
+/// <param name="messageType">What it consumes; null for text and bytes.</param>
+/// <param name="options">Its options.</param>
+internal abstract class ConsumerRegistration(string name, string? messageType, ConsumerOptions options)
 {
     public string Name { get; } = name;
 
-    public string MessageType { get; } = messageType;
+    public string? MessageType { get; } = messageType;
 
     public ConsumerOptions Options { get; } = options;
 
@@ -16,6 +20,12 @@ internal abstract class ConsumerRegistration(string name, string messageType, Co
     public required string DefaultQueue { get; init; }
 
     public string Queue => Options.Queue ?? DefaultQueue;
+
+    /// <summary>What is bound to its queue. Text and bytes have no topic of their own: without any they are only sent to the queue.</summary>
+    public ImmutableArray<string> Topics =>
+        !Options.Topics.IsDefaultOrEmpty ? Options.Topics
+        : MessageType is { } topic ? [topic]
+        : [];
 
     /// <summary>Global middlewares outside, the consumer's own inside them, decoding and the consumer innermost.</summary>
     public BuiltConsumer Build(IReadOnlyList<ConsumeMiddleware> global, Serializers serializers)

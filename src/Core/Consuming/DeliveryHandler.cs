@@ -1,7 +1,9 @@
+using System.Globalization;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Postrider.Core.DeadLetters;
 using Postrider.Core.Diagnostics;
+using Postrider.Core.Publishing;
 using Postrider.Core.Retry;
 using Postrider.Core.Transport;
 
@@ -24,7 +26,7 @@ internal sealed class DeliveryHandler(
         }
 
         // Cancelled by the drain: handed back untouched, no attempt burnt.
-        return outcome is { } known ? ToSettlement(delivery, known, handlerRan: true) : Settlement.Release(delivery);
+        return outcome is { } known ? ToSettlement(delivery, known) : Settlement.Release(delivery);
     }
 
     /// <summary>For a message that was handed out too often to be run again.</summary>
@@ -32,8 +34,7 @@ internal sealed class DeliveryHandler(
         delivery,
         Outcome.DeadLetterBecause(
             DeadLetterReason.RedeliveredTooOften,
-            $"It was handed out {delivery.Redeliveries + 1} times without an outcome; it probably ends the process that handles it."),
-        handlerRan: false);
+            $"It was handed out {delivery.Redeliveries + 1} times without an outcome; it probably ends the process that handles it."));
 
     /// <returns>The outcome, or null if the handler was cancelled by the drain.</returns>
     private async ValueTask<Outcome?> RunAsync(InFlight slot, Delivery delivery)
@@ -41,6 +42,14 @@ internal sealed class DeliveryHandler(
         if (delivery.Defect is { } defect)
         {
             return Outcome.DeadLetterBecause(DeadLetterReason.Malformed, defect);
+        }
+
+        if (delivery.Envelope.ExpiresAt is { } end && end <= time.GetUtcNow())
+        {
+            var description = string.Create(CultureInfo.InvariantCulture, $"It was of use until {end:O}.");
+            return queue.OnExpired == ExpiredMessage.Discard
+                ? Outcome.DiscardBecause(DeadLetterReason.Expired, description)
+                : Outcome.DeadLetterBecause(DeadLetterReason.Expired, description);
         }
 
         if (delivery.Envelope.Body.Length > maxBodyBytes)
@@ -59,16 +68,16 @@ internal sealed class DeliveryHandler(
         }
 
         var attempt = delivery.Envelope.Attempt;
+        Cause.Begin(delivery.Envelope);
         try
         {
             var scope = scopes.CreateAsyncScope();
             await using (scope.ConfigureAwait(false))
             {
                 var context = slot.Context;
-                context.Envelope = delivery.Envelope;
-                context.Queue = queue.Name;
+                context.Delivery = delivery;
+                context.Time = time;
                 context.Consumer = consumer.Name;
-                context.Redeliveries = delivery.Redeliveries;
                 context.Services = scope.ServiceProvider;
                 context.CancellationToken = slot.CancellationToken;
                 return Failures.Bounded(await consumer.Chain(context).ConfigureAwait(false), attempt, consumer.Retry);
@@ -85,7 +94,7 @@ internal sealed class DeliveryHandler(
         }
     }
 
-    private Settlement ToSettlement(Delivery delivery, Outcome outcome, bool handlerRan)
+    private Settlement ToSettlement(Delivery delivery, Outcome outcome)
     {
         var attempt = delivery.Envelope.Attempt;
         switch (outcome.Kind)
@@ -96,9 +105,15 @@ internal sealed class DeliveryHandler(
             case OutcomeKind.DeadLetter:
                 logger.DeadLettering(
                     outcome.Exception, delivery.Envelope.Id, queue.Name, attempt, outcome.Reason.ToWireName(), outcome.Description);
-                var attempts = handlerRan ? attempt : attempt - 1;
-                return Settlement.DeadLetter(delivery, DeadLetterInfos.Create(delivery, outcome, attempts, time.GetUtcNow()));
+                var ran = outcome.Reason is not (DeadLetterReason.Expired or DeadLetterReason.RedeliveredTooOften);
+                return Settlement.DeadLetter(delivery, DeadLetterInfos.Create(delivery, outcome, ran ? attempt : attempt - 1, time.GetUtcNow()));
             default:
+                if (outcome.IsDiscarded)
+                {
+                    logger.Discarding(outcome.Exception, delivery.Envelope.Id, queue.Name, attempt, outcome.Reason.ToWireName(), outcome.Description);
+                    telemetry.Discarded(system, queue.Name, outcome.Reason);
+                }
+
                 return Settlement.Ack(delivery);
         }
     }

@@ -44,7 +44,7 @@ internal sealed class InFlight : IDisposable
         lock (_lock)
         {
             Delivery = null;
-            Context.Envelope = null!;
+            Context.Delivery = null!;
             Context.Services = null!;
             if (_cancelled || !_cancellation.TryReset())
             {

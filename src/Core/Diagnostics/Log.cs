@@ -20,6 +20,9 @@ internal static partial class Log
     [LoggerMessage(5, LogLevel.Information, "The transport {System} emulates {Capability}: {How}")]
     public static partial void Emulated(this ILogger logger, string system, string capability, string? how);
 
+    [LoggerMessage(6, LogLevel.Warning, "The consumer '{Consumer}' of '{Queue}' discards messages whose attempts are used up (RetryPolicy.OnExhausted): they are lost.")]
+    public static partial void DiscardsExhausted(this ILogger logger, string consumer, string queue);
+
     [LoggerMessage(10, LogLevel.Information, "Receiving from the queue '{Queue}': concurrency {Concurrency}, {Prefetch} to {LargestPrefetch} messages under way.")]
     public static partial void Receiving(this ILogger logger, string queue, int concurrency, int prefetch, int largestPrefetch);
 
@@ -56,6 +59,10 @@ internal static partial class Log
 
     [LoggerMessage(27, LogLevel.Error, "The consumer pump of '{Queue}' failed; it restarts in {Pause}.")]
     public static partial void PumpFailed(this ILogger logger, Exception exception, string queue, TimeSpan pause);
+
+    [LoggerMessage(28, LogLevel.Warning, "The message {MessageId} of '{Queue}' is discarded at attempt {Attempt}: {Reason}, {Description}")]
+    public static partial void Discarding(
+        this ILogger logger, Exception? exception, string messageId, string queue, int attempt, string reason, string? description);
 
     [LoggerMessage(30, LogLevel.Warning, "INSECURE: the transport '{System}' takes any certificate; whoever sits on the network can read and forge everything. Remove TlsOptions.InsecureSkipVerification.")]
     public static partial void TlsNotVerified(this ILogger logger, string system);

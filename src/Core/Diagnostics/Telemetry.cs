@@ -22,6 +22,7 @@ internal sealed class Telemetry : IDisposable
     private const string ConversationId = "messaging.message.conversation_id";
     private const string ConsumerGroup = "messaging.consumer.group.name";
     private const string ErrorType = "error.type";
+    private const string Reason = "postrider.reason";
 
     private static readonly ActivitySource Source = new(Name);
     private static readonly double[] DurationBuckets = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
@@ -33,8 +34,10 @@ internal sealed class Telemetry : IDisposable
     private readonly Histogram<double> _operationDuration;
     private readonly Histogram<double> _processDuration;
     private readonly Counter<long> _unroutable;
+    private readonly Counter<long> _suppressed;
     private readonly Counter<long> _retries;
     private readonly Counter<long> _deadLetters;
+    private readonly Counter<long> _discarded;
     private readonly Counter<long> _lost;
 
     public Telemetry(IMeterFactory? meters, TimeProvider time)
@@ -47,15 +50,17 @@ internal sealed class Telemetry : IDisposable
         _operationDuration = _meter.CreateHistogram("messaging.client.operation.duration", "s", "Duration of publishing.", null, advice);
         _processDuration = _meter.CreateHistogram("messaging.process.duration", "s", "Duration of handling.", null, advice);
         _unroutable = _meter.CreateCounter<long>("postrider.unroutable", "{message}", "Messages published to a topic without any queue.");
+        _suppressed = _meter.CreateCounter<long>("postrider.suppressed", "{message}", "Messages not published because publishing is switched off.");
         _retries = _meter.CreateCounter<long>("postrider.retries", "{message}", "Deliveries that will be tried again.");
         _deadLetters = _meter.CreateCounter<long>("postrider.dead_lettered", "{message}", "Deliveries moved to a dead-letter queue.");
+        _discarded = _meter.CreateCounter<long>("postrider.discarded", "{message}", "Deliveries discarded instead of moved to a dead-letter queue.");
         _lost = _meter.CreateCounter<long>("postrider.settlements.lost", "{message}", "Settlements without effect because the lease was over.");
     }
 
     public readonly record struct Operation(Activity? Activity, long Started, string System);
 
     /// <summary>Starts the span and writes the trace context that travels: the span's, or else the caller's.</summary>
-    public Operation BeginPublish(string system, PublishContext context, string id, PublishOperation carrier)
+    public Operation BeginPublish(string system, PublishContext context, string id, string? correlationId, PublishOperation carrier)
     {
         Activity? activity = null;
         if (Source.HasListeners())
@@ -64,9 +69,9 @@ internal sealed class Telemetry : IDisposable
             activity = Source.CreateActivity($"{operation} {context.Destination.Name}", ActivityKind.Producer);
             activity?.SetTag(System, system).SetTag(OperationName, operation).SetTag(OperationType, "send")
                 .SetTag(DestinationName, context.Destination.Name).SetTag(MessageId, id);
-            if (context.Options.CorrelationId is { } correlation)
+            if (correlationId is not null)
             {
-                activity?.SetTag(ConversationId, correlation);
+                activity?.SetTag(ConversationId, correlationId);
             }
 
             activity?.Start();
@@ -106,6 +111,9 @@ internal sealed class Telemetry : IDisposable
 
         End(operation.Activity, errorType);
     }
+
+    public void Suppressed(string system, PublishContext context) =>
+        _suppressed.Add(1, new(System, system), new(DestinationName, context.Destination.Name));
 
     /// <summary>Starts the span of a handler run, as a child of the publish and linked to it.</summary>
     public Operation BeginProcess(string system, Delivery delivery)
@@ -167,9 +175,12 @@ internal sealed class Telemetry : IDisposable
         {
             _deadLetters.Add(
                 1, new(System, system), new(DestinationName, settlement.Delivery.Queue),
-                new("postrider.reason", settlement.Info?.Reason.ToWireName()));
+                new(Reason, settlement.Info?.Reason.ToWireName()));
         }
     }
+
+    public void Discarded(string system, string queue, DeadLetterReason reason) =>
+        _discarded.Add(1, new(System, system), new(DestinationName, queue), new(Reason, reason.ToWireName()));
 
     public void Dispose() => _meter.Dispose();
 

@@ -38,6 +38,14 @@ internal sealed class MessagingHostedService(
             _logger.NoTransportChosen();
         }
 
+        foreach (var consumer in registration.Consumers)
+        {
+            if (consumer.Options.Retry.All().Any(static policy => policy.OnExhausted == ExhaustedMessage.Discard))
+            {
+                _logger.DiscardsExhausted(consumer.Name, consumer.Queue);
+            }
+        }
+
         status.IsStarted = true;
 
         // Whoever starts the host must not become the parent of every message's trace.

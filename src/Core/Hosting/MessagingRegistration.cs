@@ -10,11 +10,14 @@ internal sealed class MessagingRegistration
 {
     public const string InMemory = "inmemory";
 
+    /// <summary>Not a legal name of a type.</summary>
+    private const string AnyType = "";
+
     public MessagingOptions Options { get; set; } = new();
 
     public List<ConsumerRegistration> Consumers { get; } = [];
 
-    public List<PublishMiddleware> PublishMiddleware { get; } = [];
+    public List<Func<IServiceProvider, PublishMiddleware>> PublishMiddleware { get; } = [];
 
     public List<ConsumeMiddleware> ConsumeMiddleware { get; } = [];
 
@@ -39,7 +42,7 @@ internal sealed class MessagingRegistration
                 queues.Add(consumer.Queue);
             }
 
-            foreach (var topic in consumer.Options.Topics.IsDefaultOrEmpty ? [consumer.MessageType] : consumer.Options.Topics)
+            foreach (var topic in consumer.Topics)
             {
                 bindings.Add(new(topic, consumer.Queue));
             }
@@ -58,13 +61,15 @@ internal sealed class MessagingRegistration
             foreach (var consumer in group)
             {
                 Check(consumer, first);
-                if (!byType.TryAdd(consumer.MessageType, consumer.Build(ConsumeMiddleware, serializers)))
+                if (!byType.TryAdd(consumer.MessageType ?? AnyType, consumer.Build(ConsumeMiddleware, serializers)))
                 {
                     throw new MessagingConfigurationException(
-                        $"The queue '{group.Key}' has two consumers of '{consumer.MessageType}': '{byType[consumer.MessageType].Name}' and "
-                        + $"'{consumer.Name}'. Give one of them a queue of its own.");
+                        $"The queue '{group.Key}' has two consumers of {(consumer.MessageType is { } type ? $"'{type}'" : "text or bytes")}: "
+                        + $"'{byType[consumer.MessageType ?? AnyType].Name}' and '{consumer.Name}'. Give one of them a queue of its own.");
                 }
             }
+
+            byType.Remove(AnyType, out var fallback);
 
             queues.Add(new()
             {
@@ -72,6 +77,8 @@ internal sealed class MessagingRegistration
                 Concurrency = first.Options.Concurrency,
                 Lease = first.Options.Lease,
                 MaxRedeliveries = first.Options.MaxRedeliveries,
+                OnExpired = first.Options.OnExpired,
+                Fallback = fallback,
                 ByType = byType.ToFrozenDictionary(StringComparer.Ordinal),
             });
         }
@@ -97,11 +104,15 @@ internal sealed class MessagingRegistration
         Require(options.Concurrency is > 0 and <= 10_000, $"{who} has a Concurrency of {options.Concurrency}; it is from 1 to 10000.");
         Require(options.Lease >= TimeSpan.FromMilliseconds(100), $"{who} has a Lease of {options.Lease}; it is at least 100 ms.");
         Require(options.MaxRedeliveries > 0, $"{who} has MaxRedeliveries {options.MaxRedeliveries}; it is at least 1.");
-        Require(options.Retry.MaxAttempts > 0, $"{who} has MaxAttempts {options.Retry.MaxAttempts}; it is at least 1.");
+        foreach (var policy in options.Retry.All())
+        {
+            Require(policy.MaxAttempts > 0, $"{who} has MaxAttempts {policy.MaxAttempts}; it is at least 1.");
+        }
+
         Require(
-            (options.Concurrency, options.Lease, options.MaxRedeliveries)
-                == (first.Options.Concurrency, first.Options.Lease, first.Options.MaxRedeliveries),
-            $"{who} shares it with '{first.Name}', but their Concurrency, Lease or MaxRedeliveries differ. Make them equal, or give it a queue of its own.");
+            (options.Concurrency, options.Lease, options.MaxRedeliveries, options.OnExpired)
+                == (first.Options.Concurrency, first.Options.Lease, first.Options.MaxRedeliveries, first.Options.OnExpired),
+            $"{who} shares it with '{first.Name}', but their Concurrency, Lease, MaxRedeliveries or OnExpired differ. Make them equal, or give it a queue of its own.");
     }
 
     private static void Require(bool condition, string otherwise)

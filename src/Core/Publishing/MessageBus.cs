@@ -8,9 +8,12 @@ internal sealed class MessageBus : IMessageBus
 {
     private static readonly PublishOptions DefaultOptions = new();
     private readonly PublishDelegate _chain;
+    private readonly Publisher _publisher;
+    private readonly PublishingSwitch _switch;
 
-    public MessageBus(IReadOnlyList<PublishMiddleware> middleware, Publisher publisher)
+    public MessageBus(IReadOnlyList<PublishMiddleware> middleware, Publisher publisher, PublishingSwitch publishing)
     {
+        (_publisher, _switch) = (publisher, publishing);
         _chain = publisher.PublishAsync;
         for (var i = middleware.Count - 1; i >= 0; i--)
         {
@@ -23,7 +26,8 @@ internal sealed class MessageBus : IMessageBus
     {
         ArgumentNullException.ThrowIfNull(message);
         var type = MessageType<TMessage>.Instance;
-        return _chain(new PublishContext(message, type, Destination.Topic(options?.Topic ?? type.Name), options ?? DefaultOptions, cancellationToken));
+        var topic = Destination.Topic(options?.Topic ?? type.Name ?? options?.MessageType ?? "");
+        return PublishAsync(new(message, type, topic, options ?? DefaultOptions, cancellationToken));
     }
 
     public ValueTask<PublishReceipt> SendAsync<TMessage>(string queue, TMessage message, PublishOptions? options, CancellationToken cancellationToken)
@@ -32,6 +36,9 @@ internal sealed class MessageBus : IMessageBus
         ArgumentNullException.ThrowIfNull(queue);
         ArgumentNullException.ThrowIfNull(message);
         var type = MessageType<TMessage>.Instance;
-        return _chain(new PublishContext(message, type, Destination.Queue(queue), options ?? DefaultOptions, cancellationToken));
+        return PublishAsync(new(message, type, Destination.Queue(queue), options ?? DefaultOptions, cancellationToken));
     }
+
+    private ValueTask<PublishReceipt> PublishAsync(PublishContext context) =>
+        _switch.Suppresses(context.MessageType, context.Destination) ? new(_publisher.Suppress(context)) : _chain(context);
 }

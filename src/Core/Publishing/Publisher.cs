@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Text;
 using Postrider.Core.Diagnostics;
 using Postrider.Core.Serialization;
 using Postrider.Core.Supervision;
@@ -27,17 +28,24 @@ internal sealed class Publisher(
             throw Refused(context, id, why);
         }
 
+        var (correlationId, causationId) = (context.Options.CorrelationId, context.Options.CausationId);
+        if (Cause.Current is { } cause)
+        {
+            correlationId ??= CarriedOn(cause.CorrelationId) ?? CarriedOn(cause.Id);
+            causationId ??= CarriedOn(cause.Id);
+        }
+
         var operation = PublishOperation.Take(options.MaxBodyBytes, time);
         var token = operation.Begin(options.PublishTimeout, context.CancellationToken);
-        var attempt = telemetry.BeginPublish(transport.Capabilities.System, context, id, operation);
+        var attempt = telemetry.BeginPublish(transport.Capabilities.System, context, id, correlationId, operation);
         var outcome = PublishStatus.NotSent;
         Exception? error = null;
         try
         {
-            Serialize(context, id, now, operation);
+            Serialize(context, id, correlationId, causationId, now, operation);
             (outcome, error) = await StoreAsync(context, id, operation, token).ConfigureAwait(false);
         }
-        catch (BodyTooLargeException e)
+        catch (Exception e) when (e is BodyTooLargeException or EncoderFallbackException)
         {
             (outcome, error) = (PublishStatus.Rejected, e);
         }
@@ -63,41 +71,78 @@ internal sealed class Publisher(
         };
     }
 
+    /// <summary>What a publish comes to that is switched off.</summary>
+    public PublishReceipt Suppress(PublishContext context)
+    {
+        context.CancellationToken.ThrowIfCancellationRequested();
+        telemetry.Suppressed(transport.Capabilities.System, context);
+        return new(context.Options.MessageId ?? MessageIds.New(time.GetUtcNow()), PublishStatus.Suppressed);
+    }
+
     private string? WhyRefused(PublishContext context)
     {
         var wanted = context.Options;
         var name = context.Destination.Name;
-        return (context.Destination.Kind == DestinationKind.Topic ? Names.WhyIllegalTopic(name) : Names.WhyIllegalQueue(name))
+        return (name.Length == 0 && context.Destination.Kind == DestinationKind.Topic ? "Text and bytes have no topic of their own: set PublishOptions.Topic." : null)
+            ?? (context.Destination.Kind == DestinationKind.Topic ? Names.WhyIllegalTopic(name) : Names.WhyIllegalQueue(name))
             ?? EnvelopeLimits.WhyRefused("message id", wanted.MessageId, options)
             ?? EnvelopeLimits.WhyRefused("correlation id", wanted.CorrelationId, options)
+            ?? EnvelopeLimits.WhyRefused("causation id", wanted.CausationId, options)
+            ?? EnvelopeLimits.WhyRefused("queue for the answer", wanted.ReplyTo, options)
             ?? EnvelopeLimits.WhyRefused("key", wanted.Key, options)
+            ?? EnvelopeLimits.WhyRefused("subject", wanted.Subject, options)
+            ?? EnvelopeLimits.WhyRefused("content type", wanted.ContentType, options)
+            ?? EnvelopeLimits.WhyRefused("type", wanted.MessageType, options)
             ?? EnvelopeLimits.WhyRefused(wanted.Headers, options)
+            ?? context.Type.WhyRefused(serializers, wanted)
             ?? (wanted.Delay < TimeSpan.Zero ? $"The delay {wanted.Delay} is negative." : null)
+            ?? (wanted.Delay > TimeSpan.Zero && wanted.NotBefore is not null ? "It has both Delay and NotBefore." : null)
+            ?? (wanted.TimeToLive <= TimeSpan.Zero ? $"The time to live {wanted.TimeToLive} is not positive." : null)
             ?? (wanted.Topic is not null && context.Destination.Kind == DestinationKind.Queue ? "A send has no topic." : null);
     }
 
-    private void Serialize(PublishContext context, string id, DateTimeOffset now, PublishOperation operation)
+    /// <summary>What could not be published, which only foreign messages have, is not carried on.</summary>
+    private string? CarriedOn(string? id) => EnvelopeLimits.WhyRefused("id", id, options) is null ? id : null;
+
+    private void Serialize(PublishContext context, string id, string? correlationId, string? causationId, DateTimeOffset now, PublishOperation operation)
     {
-        context.Type.Serialize(serializers.Default, operation.Body, context.Message);
         var wanted = context.Options;
+        var contentType = context.Type.Write(serializers, wanted.ContentType, operation.Body, context.Message);
+        var delay = DelayOf(wanted, now);
         operation.Envelope.Become(new()
         {
             Id = id,
             Type = context.MessageType,
-            ContentType = serializers.Default.ContentType,
+            SchemaVersion = context.Type.Version,
+            ContentType = contentType,
             Body = operation.Body.Written,
             SentAt = now,
+            OccurredAt = wanted.OccurredAt,
+            ExpiresAt = wanted.TimeToLive is { } life ? End(now, delay, life) : null,
             Topic = context.Destination.Kind == DestinationKind.Topic ? context.Destination.Name : null,
             Source = options.Application,
             Key = wanted.Key,
-            CorrelationId = wanted.CorrelationId,
+            Subject = wanted.Subject,
+            CorrelationId = correlationId,
+            CausationId = causationId,
+            ReplyTo = wanted.ReplyTo,
             Attempt = 1,
             TraceParent = operation.TraceParent,
             TraceState = operation.TraceState,
             Baggage = operation.Baggage,
             Headers = wanted.Headers ?? Envelope.NoHeaders,
         });
-        operation.Message[0] = new(context.Destination, operation.Envelope, wanted.Delay);
+        operation.Message[0] = new(context.Destination, operation.Envelope, delay);
+    }
+
+    private static TimeSpan DelayOf(PublishOptions wanted, DateTimeOffset now) =>
+        wanted.NotBefore is not { } due ? wanted.Delay : due > now ? due - now : TimeSpan.Zero;
+
+    /// <summary>Null if that is beyond all dates.</summary>
+    private static DateTimeOffset? End(DateTimeOffset now, TimeSpan delay, TimeSpan life)
+    {
+        var left = DateTimeOffset.MaxValue - now;
+        return delay < left && life < left - delay ? now + delay + life : null;
     }
 
     /// <summary>Tries until there is an answer. Once a try ended unknown, the whole publish can no longer end as not sent.</summary>
@@ -113,6 +158,11 @@ internal sealed class Publisher(
             await status.Ready.WaitAsync(token).ConfigureAwait(false);
             while (true)
             {
+                if (context.Options.NotBefore is not null)
+                {
+                    operation.Message[0] = operation.Message[0] with { Delay = DelayOf(context.Options, time.GetUtcNow()) };
+                }
+
                 await transport.PublishAsync(operation.Message, operation.Result, token).ConfigureAwait(false);
                 var result = operation.Result[0];
                 if (result.Status is not (PublishStatus.NotSent or PublishStatus.Unknown))

@@ -11,19 +11,25 @@ internal static class Failures
             return Outcome.DeadLetterBecause(DeadLetterReason.Malformed, exception.Message, exception);
         }
 
+        policy = policy.PolicyFor(exception);
         if (!policy.IsRetryable(exception))
         {
             return Outcome.DeadLetterBecause(DeadLetterReason.NonRetryable, exception.Message, exception);
         }
 
         return attempt >= policy.MaxAttempts
-            ? Outcome.DeadLetterBecause(DeadLetterReason.Exhausted, $"All {attempt} attempts failed; the last: {exception.Message}", exception)
+            ? Exhausted(policy, $"All {attempt} attempts failed; the last: {exception.Message}", exception)
             : Outcome.RetryAfter(policy.DelayAfter(attempt, Random.Shared.NextDouble()), exception);
     }
 
     /// <summary>A retry that the consumer asked for counts against the same number of attempts.</summary>
     public static Outcome Bounded(Outcome outcome, int attempt, RetryPolicy policy) =>
         outcome.Kind == OutcomeKind.Retry && attempt >= policy.MaxAttempts
-            ? Outcome.DeadLetterBecause(DeadLetterReason.Exhausted, $"The consumer asked for another attempt after all {attempt} were used.")
+            ? Exhausted(policy, $"The consumer asked for another attempt after all {attempt} were used.")
             : outcome;
+
+    private static Outcome Exhausted(RetryPolicy policy, string description, Exception? exception = null) =>
+        policy.OnExhausted == ExhaustedMessage.Discard
+            ? Outcome.DiscardBecause(DeadLetterReason.Exhausted, description, exception)
+            : Outcome.DeadLetterBecause(DeadLetterReason.Exhausted, description, exception);
 }

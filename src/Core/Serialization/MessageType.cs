@@ -5,12 +5,24 @@ using Postrider.Core.Transport;
 
 namespace Postrider.Core.Serialization;
 
-/// <summary>A message type's stable name, and how to serialize a message of it without reflection.</summary>
-internal abstract class MessageType(string name)
+/// <summary>A message type's stable name, and how to write a message of it without reflection.</summary>
+/// <param name="name">Null for text and bytes.</param>
+/// <param name="version">Of its schema, or null.</param>
+internal abstract class MessageType(string? name, int? version)
 {
-    public string Name { get; } = name;
+    public string? Name { get; } = name;
 
-    public abstract void Serialize(IMessageSerializer serializer, IBufferWriter<byte> output, object message);
+    public int? Version { get; } = version;
+
+    /// <summary>Why a message of the type cannot be published with these options, or null.</summary>
+    public abstract string? WhyRefused(Serializers serializers, PublishOptions options);
+
+    /// <summary>Writes the message, and tells of which content type it is.</summary>
+    /// <param name="serializers">Those that are registered.</param>
+    /// <param name="contentType">What is asked for, or null.</param>
+    /// <param name="output">Where the body goes.</param>
+    /// <param name="message">The message.</param>
+    public abstract string Write(Serializers serializers, string? contentType, IBufferWriter<byte> output, object message);
 
     /// <summary><c>OrderPlaced</c> becomes <c>order-placed</c>, <c>HTTPCall</c> <c>http-call</c>, <c>Pair`2</c> <c>pair</c>.</summary>
     public static string KebabCase(string typeName)
@@ -47,19 +59,47 @@ internal sealed class MessageType<TMessage> : MessageType
 {
     private static MessageType<TMessage>? s_instance;
 
-    private MessageType(string name)
-        : base(name)
-    {
-    }
+    private MessageType(string? name, int? version, RawBody<TMessage>? raw)
+        : base(name, version) => Raw = raw;
 
     /// <exception cref="MessagingConfigurationException">The type cannot have a stable name.</exception>
-    public static MessageType<TMessage> Instance => s_instance ??= new(NameOf());
+    public static MessageType<TMessage> Instance => s_instance ??= Create();
 
-    public override void Serialize(IMessageSerializer serializer, IBufferWriter<byte> output, object message) =>
-        serializer.Serialize(output, (TMessage)message);
+    /// <summary>How text and bytes travel; null for what is serialized.</summary>
+    public RawBody<TMessage>? Raw { get; }
 
-    private static string NameOf()
+    public override string? WhyRefused(Serializers serializers, PublishOptions options)
     {
+        if (Raw is not null)
+        {
+            return null;
+        }
+
+        return options.MessageType is not null ? $"A message of the type {typeof(TMessage)} has its own name; MessageType is for text and bytes."
+            : serializers.Find(options.ContentType) is null ? $"No serializer is registered for the content type '{options.ContentType}'."
+            : null;
+    }
+
+    public override string Write(Serializers serializers, string? contentType, IBufferWriter<byte> output, object message)
+    {
+        if (Raw is not null)
+        {
+            Raw.Write(output, (TMessage)message);
+            return contentType ?? Raw.ContentType;
+        }
+
+        var serializer = serializers.Find(contentType)!;
+        serializer.Serialize(output, (TMessage)message);
+        return contentType ?? serializer.ContentType;
+    }
+
+    private static MessageType<TMessage> Create()
+    {
+        if (RawBody<TMessage>.Instance is { } raw)
+        {
+            return new(null, null, raw);
+        }
+
         if (typeof(TMessage) == typeof(object))
         {
             throw new MessagingConfigurationException("A message is published and consumed as its own type, not as object: the type gives it its name.");
@@ -67,8 +107,13 @@ internal sealed class MessageType<TMessage> : MessageType
 
         var attribute = typeof(TMessage).GetCustomAttribute<MessageAttribute>(inherit: false);
         var name = attribute?.Name ?? KebabCase(typeof(TMessage).Name);
-        return Names.WhyIllegalTopic(name) is { } why
-            ? throw new MessagingConfigurationException($"The message type {typeof(TMessage)} has an illegal name. {why}")
-            : name;
+        if (Names.WhyIllegalTopic(name) is { } why)
+        {
+            throw new MessagingConfigurationException($"The message type {typeof(TMessage)} has an illegal name. {why}");
+        }
+
+        return attribute?.Version < 0
+            ? throw new MessagingConfigurationException($"The message type {typeof(TMessage)} has the schema version {attribute.Version}; versions begin with 1.")
+            : new(name, attribute?.Version is > 0 and var version ? version : null, null);
     }
 }

@@ -25,9 +25,12 @@ internal sealed class Serializers
     /// <exception cref="MalformedMessageException">The content type is unknown, or the body is not of it.</exception>
     public TMessage Decode<TMessage>(Envelope envelope)
         where TMessage : notnull =>
-        For(envelope.ContentType).Deserialize<TMessage>(envelope.Body);
+        MessageType<TMessage>.Instance.Raw is { } raw ? raw.Read(envelope)
+        : Find(envelope.ContentType) is { } serializer ? serializer.Deserialize<TMessage>(envelope.Body)
+        : throw new MalformedMessageException($"No serializer is registered for the content type '{envelope.ContentType}'.");
 
-    private IMessageSerializer For(string? contentType)
+    /// <summary>Null if there is none. Without a content type, the default.</summary>
+    public IMessageSerializer? Find(string? contentType)
     {
         if (contentType is null || contentType == Default.ContentType)
         {
@@ -36,8 +39,6 @@ internal sealed class Serializers
 
         var parameters = contentType.IndexOf(';', StringComparison.Ordinal);
         var mediaType = parameters < 0 ? contentType : contentType[..parameters].TrimEnd();
-        return _byContentType.TryGetValue(mediaType, out var serializer)
-            ? serializer
-            : throw new MalformedMessageException($"No serializer is registered for the content type '{mediaType}'.");
+        return _byContentType.GetValueOrDefault(mediaType);
     }
 }

@@ -24,6 +24,9 @@ public abstract class Delivery(string queue, Envelope envelope, int redeliveries
     /// </summary>
     public bool IsSuspect => Redeliveries >= 2;
 
+    /// <summary>Where the broker has the message, for people to find it (<c>stream:sequence</c>, the row's id), or null where it has no such place.</summary>
+    public virtual string? BrokerPosition => null;
+
     /// <summary>Why the transport could not read the message as it was meant (a damaged raw body, say), or null. It goes to the dead-letter queue.</summary>
     public string? Defect { get; init; }
 }

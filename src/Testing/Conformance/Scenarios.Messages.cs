@@ -17,6 +17,24 @@ public abstract partial class Scenarios
         Source = "conformance",
     };
 
+    /// <summary>With every property that a publisher can set.</summary>
+    private protected Envelope Complete(string topic) => Message() with
+    {
+        Topic = topic,
+        SchemaVersion = 3,
+        ContentEncoding = "identity",
+        OccurredAt = Time.GetUtcNow() - TimeSpan.FromDays(1),
+        ExpiresAt = Time.GetUtcNow() + TimeSpan.FromDays(400),
+        Key = "customer-7",
+        Subject = "order 7",
+        CorrelationId = "flow-9",
+        CausationId = "message 8",
+        ReplyTo = "answers",
+        TraceParent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        TraceState = "vendor=1",
+        Baggage = "user=5",
+    };
+
     private protected static Envelope[] Messages(int count) => [.. Enumerable.Range(0, count).Select(i => Message($"{i:D6}-{Guid.NewGuid():N}"))];
 
     private protected static OutgoingMessage To(string queue, Envelope envelope, TimeSpan delay = default) =>

@@ -84,8 +84,11 @@ public enum Fault
     /// <summary>While the broker is away every call waits.</summary>
     HangsOnOutage,
 
-    /// <summary>Key and correlation id do not arrive.</summary>
+    /// <summary>Key, correlation and causation id do not arrive.</summary>
     ForgetsMetadata,
+
+    /// <summary>When a message expires does not arrive.</summary>
+    ForgetsExpiry,
 
     /// <summary>A message without a content type gets one.</summary>
     InventsMetadata,

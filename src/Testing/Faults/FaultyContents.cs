@@ -66,7 +66,8 @@ internal static class FaultyContents
 
         return fault.Fault switch
         {
-            Fault.ForgetsMetadata when fault.Hits(Fault.ForgetsMetadata) => envelope with { Key = null, CorrelationId = null },
+            Fault.ForgetsMetadata when fault.Hits(Fault.ForgetsMetadata) => envelope with { Key = null, CorrelationId = null, CausationId = null },
+            Fault.ForgetsExpiry when fault.Hits(Fault.ForgetsExpiry, envelope.ExpiresAt is not null) => envelope with { ExpiresAt = null },
             Fault.InventsMetadata when fault.Hits(Fault.InventsMetadata) => envelope with { ContentType = envelope.ContentType ?? "text/plain" },
             Fault.LosesTrace when fault.Hits(Fault.LosesTrace) => envelope with { TraceParent = null, TraceState = null, Baggage = null },
             Fault.LosesAttempt when fault.Hits(Fault.LosesAttempt, isRetry) => envelope with { Attempt = 1 },

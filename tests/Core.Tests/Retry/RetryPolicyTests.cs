@@ -1,3 +1,5 @@
+using Postrider.Core.Retry;
+
 namespace Postrider.Core.Tests.Retry;
 
 public sealed class RetryPolicyTests
@@ -94,6 +96,93 @@ public sealed class RetryPolicyTests
         Assert.False(policy.IsRetryable(new FormatException()));
         Assert.True(policy.IsRetryable(new TimeoutException()));
         Assert.True(RetryPolicy.Default.IsRetryable(new ArgumentException()));
+    }
+
+    [Theory]
+    [InlineData("3 x 1s,10s,60s", 4, "1,10,60,60")]
+    [InlineData("1s,10s,60s", 4, "1,10,60,60")]
+    [InlineData("1x500ms", 2, "0.5,0.5,0.5,0.5")]
+    [InlineData(" 10 x 1.5m , 2 h ", 11, "90,7200,7200,7200")]
+    [InlineData("2 x 0s", 3, "0,0,0,0")]
+    [InlineData("1d", 2, "86400,86400,86400,86400")]
+    public void Text_is_a_first_run_and_so_many_retries(string text, int attempts, string seconds)
+    {
+        var policy = RetryPolicy.Parse(text);
+
+        Assert.Equal(attempts, policy.MaxAttempts);
+        Assert.Equal(seconds, string.Join(',', Enumerable.Range(1, 4).Select(n => policy.DelayAfter(n, 1).TotalSeconds.ToString(System.Globalization.CultureInfo.InvariantCulture))));
+    }
+
+    [Theory]
+    [InlineData("", "''")]
+    [InlineData("3 x", "''")]
+    [InlineData("x 1s", "number of retries")]
+    [InlineData("0 x 1s", "number of retries")]
+    [InlineData("-1 x 1s", "number of retries")]
+    [InlineData("many x 1s", "number of retries")]
+    [InlineData("1s,,2s", "''")]
+    [InlineData("10", "'10'")]
+    [InlineData("1y", "'1y'")]
+    [InlineData("-1s", "'-1s'")]
+    [InlineData("1.2.3s", "'1.2.3s'")]
+    [InlineData("31d", "'31d'")]
+    [InlineData("s", "'s'")]
+    public void Text_that_is_no_policy_is_refused_with_what_was_not_understood(string text, string what)
+    {
+        var e = Assert.Throws<MessagingConfigurationException>(() => RetryPolicy.Parse(text));
+        Assert.Contains(what, e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_policy_of_the_nearest_type_counts()
+    {
+        var (arguments, nulls, times) = (RetryPolicy.None, RetryPolicy.Immediate, RetryPolicy.Fixed(TimeSpan.FromSeconds(7)));
+        var policy = RetryPolicy.Default.For<ArgumentNullException>(RetryPolicy.Default).For<ArgumentException>(arguments)
+            .For<ArgumentNullException>(nulls).For<TimeoutException>(times);
+
+        Assert.Same(arguments, policy.PolicyFor(new ArgumentException()));
+        Assert.Same(arguments, policy.PolicyFor(new ArgumentOutOfRangeException()));
+        Assert.Same(nulls, policy.PolicyFor(new ArgumentNullException()));
+        Assert.Same(times, policy.PolicyFor(new TimeoutException()));
+        Assert.Same(policy, policy.PolicyFor(new InvalidOperationException()));
+    }
+
+    [Fact]
+    public void A_failure_follows_the_policy_of_its_type()
+    {
+        var policy = (RetryPolicy.Fixed(TimeSpan.FromSeconds(1)) with { MaxAttempts = 3 })
+            .For<TimeoutException>(RetryPolicy.Fixed(TimeSpan.FromSeconds(9)) with { MaxAttempts = 5 })
+            .For<FormatException>(RetryPolicy.None with { OnExhausted = ExhaustedMessage.Discard })
+            .For<ArgumentException>(RetryPolicy.Immediate.Never<ArgumentNullException>());
+
+        Assert.Equal((OutcomeKind.Retry, TimeSpan.FromSeconds(1)), Of(new InvalidOperationException(), 2));
+        Assert.Equal((OutcomeKind.DeadLetter, TimeSpan.Zero), Of(new InvalidOperationException(), 3));
+        Assert.Equal((OutcomeKind.Retry, TimeSpan.FromSeconds(9)), Of(new TimeoutException(), 4));
+        Assert.Equal((OutcomeKind.DeadLetter, TimeSpan.Zero), Of(new TimeoutException(), 5));
+        Assert.Equal((OutcomeKind.Ack, TimeSpan.Zero), Of(new FormatException(), 1));
+        Assert.True(Failures.ToOutcome(new FormatException(), 1, policy).IsDiscarded);
+        Assert.Equal(DeadLetterReason.NonRetryable, Failures.ToOutcome(new ArgumentNullException(), 1, policy).Reason);
+        // A malformed body has no second chance and no policy.
+        Assert.Equal(
+            (OutcomeKind.DeadLetter, DeadLetterReason.Malformed),
+            (Failures.ToOutcome(new MalformedMessageException("x"), 1, policy).Kind, Failures.ToOutcome(new MalformedMessageException("x"), 1, policy).Reason));
+
+        (OutcomeKind, TimeSpan) Of(Exception exception, int attempt)
+        {
+            var outcome = Failures.ToOutcome(exception, attempt, policy);
+            return (outcome.Kind, outcome.Delay);
+        }
+    }
+
+    [Fact]
+    public void An_attempt_that_the_consumer_asks_for_beyond_the_last_follows_the_same_choice()
+    {
+        var policy = RetryPolicy.Immediate with { MaxAttempts = 2 };
+
+        Assert.Equal(OutcomeKind.Retry, Failures.Bounded(Outcome.Retry(TimeSpan.Zero), 1, policy).Kind);
+        Assert.Equal(DeadLetterReason.Exhausted, Failures.Bounded(Outcome.Retry(TimeSpan.Zero), 2, policy).Reason);
+        Assert.True(Failures.Bounded(Outcome.Retry(TimeSpan.Zero), 2, policy with { OnExhausted = ExhaustedMessage.Discard }).IsDiscarded);
+        Assert.False(Failures.Bounded(Outcome.Ack, 2, policy with { OnExhausted = ExhaustedMessage.Discard }).IsDiscarded);
     }
 
     [Fact]

@@ -38,6 +38,8 @@ public sealed class RabbitMqTopology(RabbitMqFixture fixture) : TopologyScenario
 
 public sealed class RabbitMqBus(RabbitMqFixture fixture) : BusScenarios(fixture);
 
+public sealed class RabbitMqExpiry(RabbitMqFixture fixture) : ExpiryScenarios(fixture);
+
 public sealed class RabbitMqFailures(RabbitMqFixture fixture) : FailureScenarios(fixture);
 
 public sealed class RabbitMqHandling(RabbitMqFixture fixture) : HandlingScenarios(fixture);

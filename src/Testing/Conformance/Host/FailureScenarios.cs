@@ -169,6 +169,30 @@ public abstract class FailureScenarios(TransportFixture fixture) : HostScenarios
         Assert.True(Time.GetElapsedTime(runs.Seen[0].At, runs.Seen[1].At) >= Fixture.Delay / 2);
     }
 
+    [Scenario(Fault.AcksEarly, Fault.LosesAttempt)]
+    public async Task A_message_whose_attempts_are_used_up_is_discarded_where_the_policy_says_so()
+    {
+        var queue = NewName();
+        var runs = new Happenings<int>(Time, Fixture.Patience);
+        var host = await StartHostAsync(messaging => messaging.AddConsumer<Job>(
+            queue,
+            (_, context, _) =>
+            {
+                runs.Add(context.Attempt);
+                throw new InvalidOperationException();
+            },
+            With(AtOnce with { MaxAttempts = 2, OnExhausted = ExhaustedMessage.Discard })));
+
+        await host.Bus.SendAsync(queue, new Job(1));
+
+        await runs.ReachAsync(2);
+        await host.StopAsync();
+        var transport = await ConnectAsync();
+        await NothingComesAsync(await OpenAsync(transport, queue));
+        await NothingComesAsync(await OpenAsync(transport, Names.DeadLetterQueue(queue)));
+        Assert.Equal([1, 2], runs.Seen);
+    }
+
     [Scenario(Fault.DropsDeadLetters, Fault.DropsMessages)]
     public async Task Poison_messages_do_not_stop_the_queue()
     {

@@ -64,14 +64,8 @@ public abstract class DeadLetterScenarios(TransportFixture fixture) : Scenarios(
     {
         var (transport, topic) = (await ConnectAsync(), $"{NewName()}.x");
         var queue = await QueueAsync(transport, topic);
-        var sent = Message() with
+        var sent = Complete(topic) with
         {
-            Topic = topic,
-            Key = "key",
-            CorrelationId = "flow",
-            TraceParent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-            TraceState = "a=1",
-            Baggage = "b=2",
             ContentType = "application/json",
             Body = new byte[] { (byte)'{', 0xFF, 0, (byte)'}' },
             Headers = new Dictionary<string, string> { ["größe"] = "💌", ["x-death"] = "mine", ["reason"] = "mine", ["empty"] = "" },

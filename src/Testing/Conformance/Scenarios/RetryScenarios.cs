@@ -11,11 +11,8 @@ public abstract class RetryScenarios(TransportFixture fixture) : Scenarios(fixtu
     {
         var (transport, topic) = (await ConnectAsync(), $"{NewName()}.x");
         var queue = await QueueAsync(transport, topic);
-        var sent = Message() with
+        var sent = Complete(topic) with
         {
-            Topic = topic,
-            Key = "key",
-            CorrelationId = "flow",
             Body = new byte[] { 0, 255, 128 },
             Headers = new Dictionary<string, string> { ["größe"] = "💌", ["attempt"] = "1" },
         };
