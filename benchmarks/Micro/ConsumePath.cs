@@ -51,10 +51,11 @@ public class ConsumePath
         var status = new MessagingStatus();
         status.Set(queue.Name, QueueState.Receiving);
         var telemetry = new Telemetry(null, TimeProvider.System);
+        var reports = new ExceptionReports([], telemetry, TimeProvider.System, NullLogger.Instance);
         var scopes = Scope ? _services.GetRequiredService<IServiceScopeFactory>() : new NoScopes();
-        var handler = new DeliveryHandler(queue, "null", int.MaxValue, scopes, telemetry, TimeProvider.System, NullLogger.Instance);
+        var handler = new DeliveryHandler(queue, "null", int.MaxValue, scopes, telemetry, reports, TimeProvider.System, NullLogger.Instance);
         _pump = new(
-            new NullTransport(), _receiver, queue, handler, TimeSpan.FromSeconds(1), status, telemetry, TimeProvider.System, NullLogger.Instance);
+            new NullTransport(), _receiver, queue, handler, TimeSpan.FromSeconds(1), status, scopes, telemetry, reports, TimeProvider.System, NullLogger.Instance);
         _running = Task.Run(() => _pump.RunAsync(_stop.Token));
     }
 
@@ -75,20 +76,5 @@ public class ConsumePath
     private sealed class Consumer(Clerk clerk)
     {
         public ValueTask<Outcome> ConsumeAsync(Order order) => new(order.Number == 0 && clerk is null ? Outcome.DeadLetter("never") : Outcome.Ack);
-    }
-
-    /// <summary>The same empty scope for everybody.</summary>
-    private sealed class NoScopes : IServiceScopeFactory, IServiceScope, IServiceProvider
-    {
-        public IServiceProvider ServiceProvider => this;
-
-        public IServiceScope CreateScope() => this;
-
-        public object? GetService(Type serviceType) => null;
-
-        public void Dispose()
-        {
-            // Nothing is kept.
-        }
     }
 }

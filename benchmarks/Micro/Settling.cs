@@ -28,7 +28,10 @@ public class Settling
             MaxRedeliveries = 10,
             ByType = FrozenDictionary<string, BuiltConsumer>.Empty,
         };
-        _loop = new(_receiver, queue, "null", static _ => { }, new Telemetry(null, TimeProvider.System), TimeProvider.System, NullLogger.Instance);
+        var telemetry = new Telemetry(null, TimeProvider.System);
+        var reports = new ExceptionReports([], telemetry, TimeProvider.System, NullLogger.Instance);
+        _loop = new(
+            _receiver, queue, "null", static _ => { }, new(queue, new NoScopes(), reports, NullLogger.Instance), telemetry, reports, TimeProvider.System, NullLogger.Instance);
         _running = Task.Run(() => _loop.RunAsync(CancellationToken.None));
     }
 

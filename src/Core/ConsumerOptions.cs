@@ -27,6 +27,12 @@ public sealed record ConsumerOptions
     /// <summary>What follows a failure.</summary>
     public RetryPolicy Retry { get; init; } = RetryPolicy.Default;
 
+    /// <summary>
+    /// Called once for each message of this consumer that became a dead letter, when that is durable: not if the process ends in between. What it throws is
+    /// logged and reported, and changes nothing.
+    /// </summary>
+    public Func<FailedMessage, CancellationToken, ValueTask>? OnFailed { get; init; }
+
     /// <summary>Middlewares of this consumer, inside the global ones; the first is outermost.</summary>
     public ImmutableArray<ConsumeMiddleware> Middleware { get; init; } = [];
 }

@@ -98,6 +98,16 @@ public sealed class MessagingBuilder
         return UseConsume(static next => context => context.Services.GetRequiredService<TMiddleware>().ConsumeAsync(context, next));
     }
 
+    /// <summary>Adds a reporter of exceptions; there may be several. It becomes a singleton, unless it is registered otherwise already.</summary>
+    public MessagingBuilder AddExceptionReporter<[System.Diagnostics.CodeAnalysis.DynamicallyAccessedMembers(
+        System.Diagnostics.CodeAnalysis.DynamicallyAccessedMemberTypes.PublicConstructors)] TReporter>()
+        where TReporter : class, IExceptionReporter
+    {
+        Services.TryAddSingleton<TReporter>();
+        _registration.ExceptionReporters.Add(static services => services.GetRequiredService<TReporter>());
+        return this;
+    }
+
     /// <summary>Adds a serializer. The last one added writes; received messages are read by the one of their content type.</summary>
     public MessagingBuilder UseSerializer(IMessageSerializer serializer)
     {

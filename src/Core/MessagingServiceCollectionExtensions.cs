@@ -4,6 +4,7 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Postrider.Core.DeadLetters;
 using Postrider.Core.Diagnostics;
 using Postrider.Core.Hosting;
 using Postrider.Core.InMemory;
@@ -71,6 +72,7 @@ public static class MessagingServiceCollectionExtensions
                 p.GetRequiredService<ITransport>(), p.GetRequiredService<Serializers>(), p.GetRequiredService<MessagingOptions>(),
                 p.GetRequiredService<MessagingStatus>(), p.GetRequiredService<Telemetry>(), p.GetRequiredService<TimeProvider>()),
             p.GetRequiredService<PublishingSwitch>()));
+        services.AddSingleton<IDeadLetters, DeadLetterService>();
         services.AddHostedService<MessagingHostedService>();
     }
 

@@ -53,8 +53,8 @@ internal sealed class JetStreamApi(Links links)
         return answer.ErrorCode == NatsErrors.WrongLastSequence ? 0 : answer.OrThrow(doing, links.Where).Root.GetProperty("seq").GetUInt64();
     }
 
-    /// <summary>Deletes a message. One that is gone already is no error.</summary>
-    public async ValueTask DeleteMessageAsync(string stream, ulong sequence, string doing, CancellationToken cancellationToken)
+    /// <summary>Deletes a message; false if it is gone already.</summary>
+    public async ValueTask<bool> DeleteMessageAsync(string stream, ulong sequence, string doing, CancellationToken cancellationToken)
     {
         var which = string.Create(CultureInfo.InvariantCulture, $$"""{"seq":{{sequence}},"no_erase":true}""");
         var answer = await AskAsync("STREAM.MSG.DELETE." + stream, Encoding.UTF8.GetBytes(which), doing, cancellationToken).ConfigureAwait(false);
@@ -62,6 +62,8 @@ internal sealed class JetStreamApi(Links links)
         {
             throw answer.Error(doing, links.Where);
         }
+
+        return !answer.IsError;
     }
 
     public static string NextSubject(string stream, string consumer) => $"{Prefix}CONSUMER.MSG.NEXT.{stream}.{consumer}";

@@ -104,7 +104,7 @@ internal sealed class NatsPublisher : IAsyncDisposable
         try
         {
             subject = known;
-            id = HeaderText.Encode(message.Envelope.Id);
+            id = HeaderText.Encode(message.DuplicateId ?? message.Envelope.Id);
             // One stream has all topics, and the same message on another topic is another message.
             id = destination.Kind == DestinationKind.Topic ? string.Concat(destination.Name, ":", id) : id;
             return null;

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Postrider.Core.Transport;
@@ -9,7 +10,7 @@ namespace Postrider.Transports.Nats;
 /// <para>Thread-safe. Connects at the first use. Dispose of it once, after its receivers.</para>
 /// <para>Bodies are stored as they are and metadata in headers, by the CloudEvents binding for NATS, so any NATS client can read and write them.</para>
 /// </remarks>
-public sealed class NatsTransport : ITransport
+public sealed class NatsTransport : ITransport, IDeadLetterAccess
 {
     private readonly Subjects _subjects;
     private readonly Links _publishLinks;
@@ -21,6 +22,7 @@ public sealed class NatsTransport : ITransport
     private readonly NatsPublisher _copier;
     private readonly NatsTopology _topology;
     private readonly ServerClock _clock;
+    private readonly NatsDeadLetters _deadLetters;
     private readonly NatsOptions _options;
     private readonly ILogger _log;
     private readonly Lock _gate = new();
@@ -51,6 +53,7 @@ public sealed class NatsTransport : ITransport
         _copier = new(_consumeLinks, _subjects, null);
         _topology = new(_api, _subjects, _registry, _log);
         _clock = new(_api, _subjects);
+        _deadLetters = new(_api, _subjects);
     }
 
     /// <inheritdoc/>
@@ -105,6 +108,35 @@ public sealed class NatsTransport : ITransport
         }
     }
 
+    /// <inheritdoc/>
+    public ValueTask<long> CountAsync(string queue, CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        return _deadLetters.CountAsync(queue, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<IReadOnlyList<StoredDeadLetter>> ListAsync(string queue, string? after, int max, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
+        ThrowIfDisposed();
+        return _deadLetters.ListAsync(queue, after is null ? 0 : Sequence(after), max, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<StoredDeadLetter?> FindAsync(string queue, string position, CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        return _deadLetters.FindAsync(queue, Sequence(position), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<bool> DeleteAsync(string queue, string position, CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        return _deadLetters.DeleteAsync(queue, Sequence(position), cancellationToken);
+    }
+
     /// <summary>Ends its receivers, sends what is on its way to the server, and closes the connections. Idempotent.</summary>
     public async ValueTask DisposeAsync()
     {
@@ -125,6 +157,10 @@ public sealed class NatsTransport : ITransport
         await _publishLinks.DisposeAsync().ConfigureAwait(false);
         await _consumeLinks.DisposeAsync().ConfigureAwait(false);
     }
+
+    /// <summary>No message has the sequence of a position that is not one.</summary>
+    private static ulong Sequence(string position) =>
+        ulong.TryParse(position, NumberStyles.None, CultureInfo.InvariantCulture, out var sequence) && sequence > 0 ? sequence : ulong.MaxValue - 1;
 
     private void Forget(NatsReceiver receiver)
     {

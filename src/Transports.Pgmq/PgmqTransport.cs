@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
@@ -11,7 +12,7 @@ namespace Postrider.Transports.Pgmq;
 /// <para>A queue <c>a.b-c</c> is the PGMQ queue <c>a_b_c</c>. JSON bodies are plain jsonb, metadata are in the column <c>headers</c>,
 /// so any PGMQ client can read and write them. White space and the order of keys in JSON bodies are not kept.</para>
 /// </remarks>
-public sealed class PgmqTransport : ITransport
+public sealed class PgmqTransport : ITransport, IDeadLetterAccess
 {
     private readonly PgmqOptions _options;
     private readonly Connections _connections;
@@ -19,6 +20,7 @@ public sealed class PgmqTransport : ITransport
     private readonly PgmqTopology _topology;
     private readonly PgmqPublisher _publisher;
     private readonly PgmqListener _listener;
+    private readonly PgmqDeadLetters _deadLetters;
     private readonly ILogger _log;
     private int _disposed;
 
@@ -36,6 +38,7 @@ public sealed class PgmqTransport : ITransport
         _topology = new(_connections, _schema);
         _publisher = new(_connections, _schema, options.PublishConnections);
         _listener = new(_connections, _log);
+        _deadLetters = new(_connections, _schema);
     }
 
     /// <inheritdoc/>
@@ -100,6 +103,36 @@ public sealed class PgmqTransport : ITransport
         }
     }
 
+    /// <inheritdoc/>
+    public ValueTask<long> CountAsync(string queue, CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        return _deadLetters.CountAsync(queue, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<IReadOnlyList<StoredDeadLetter>> ListAsync(string queue, string? after, int max, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
+        ThrowIfDisposed();
+        return _deadLetters.ListAsync(queue, after is null ? 0 : RowId(after), max, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<StoredDeadLetter?> FindAsync(string queue, string position, CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        var found = await _deadLetters.ListAsync(queue, RowId(position) - 1, 1, cancellationToken).ConfigureAwait(false);
+        return found is [var letter] && letter.Position == position ? letter : null;
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<bool> DeleteAsync(string queue, string position, CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        return _deadLetters.DeleteAsync(queue, RowId(position), cancellationToken);
+    }
+
     /// <summary>Sends what is waiting to be published, for a short while, and closes all connections. Idempotent.</summary>
     public async ValueTask DisposeAsync()
     {
@@ -113,6 +146,9 @@ public sealed class PgmqTransport : ITransport
         await _connections.DisposeAsync().ConfigureAwait(false);
         _schema.Dispose();
     }
+
+    /// <summary>No row has the id of a position that is not one.</summary>
+    private static long RowId(string position) => long.TryParse(position, NumberStyles.None, CultureInfo.InvariantCulture, out var id) ? id : -1;
 
     private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
 }

@@ -137,6 +137,15 @@ internal static class Sql
         select place from gone
         """;
 
+    public static string Count(string table) => $"select count(*) from pgmq.q_{table}";
+
+    /// <summary>$1 behind which id, $2 how many.</summary>
+    public static string Browse(string table) =>
+        $"select msg_id, message::text, headers::text from pgmq.q_{table} where msg_id > $1 order by msg_id limit $2";
+
+    /// <summary>$1 the id.</summary>
+    public static string Delete(string table) => $"delete from pgmq.q_{table} where msg_id = $1";
+
     /// <summary>$1 ids, $2 read counts, $3 the lease in microseconds.</summary>
     public static string Renew(string table) =>
         $"""

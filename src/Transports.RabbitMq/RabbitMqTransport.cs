@@ -10,7 +10,7 @@ namespace Postrider.Transports.RabbitMq;
 /// <para>Messages are plain AMQP messages, so any client can read and write them: the body is the payload, metadata are basic properties and
 /// headers. A queue has its own name, topics are routing keys of the exchange <c>postrider.topics</c>.</para>
 /// </remarks>
-public sealed class RabbitMqTransport : ITransport
+public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess
 {
     private readonly RabbitMqOptions _options;
     private readonly Connections _connections;
@@ -19,6 +19,7 @@ public sealed class RabbitMqTransport : ITransport
     private readonly DelayLadder _ladder;
     private readonly DelayedPublisher _delayed;
     private readonly RabbitMqTopology _topology;
+    private readonly RabbitMqDeadLetters _deadLetters;
     private int _disposed;
 
     /// <summary>Checks the options; nothing is connected yet.</summary>
@@ -36,6 +37,7 @@ public sealed class RabbitMqTransport : ITransport
         _ladder = new(_connections, options.CreateTopology);
         _delayed = new(_publisher, _ladder, _registry, _connections);
         _topology = new(_connections, _registry, options.CreateTopology);
+        _deadLetters = new(_connections);
     }
 
     /// <inheritdoc/>
@@ -97,6 +99,43 @@ public sealed class RabbitMqTransport : ITransport
             RabbitMqReceiver.DisposeWhenOpen(opening);
             throw;
         }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<long> CountAsync(string queue, CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        return _deadLetters.CountAsync(queue, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<IReadOnlyList<StoredDeadLetter>> ListAsync(string queue, string? after, int max, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
+        ThrowIfDisposed();
+        return _deadLetters.ListAsync(queue, after, max, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<StoredDeadLetter?> FindAsync(string queue, string position, CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        return _deadLetters.FindAsync(queue, position, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<bool> DeleteAsync(string queue, string position, CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        return _deadLetters.DeleteAsync(queue, position, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<long> VisitAsync(string queue, Func<StoredDeadLetter, ValueTask<bool>> remove, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(remove);
+        ThrowIfDisposed();
+        return _deadLetters.VisitAsync(queue, remove, cancellationToken);
     }
 
     /// <summary>Sends what is waiting to be published, for a short while, and closes all connections. Idempotent.</summary>

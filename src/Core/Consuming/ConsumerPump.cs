@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Postrider.Core.Diagnostics;
 using Postrider.Core.Supervision;
@@ -18,6 +19,9 @@ internal sealed class ConsumerPump : IDisposable
     /// <summary>How long after the drain's deadline cancelled handlers may take to return, and settlements to be told.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
 
+    /// <summary>How long a receive after an outage must go on before all is well: a queue that is gone is told of sooner.</summary>
+    private static readonly TimeSpan Doubt = TimeSpan.FromMilliseconds(250);
+
     private static readonly Topology Nothing = new([], []);
 
     private readonly ITransport _transport;
@@ -31,18 +35,22 @@ internal sealed class ConsumerPump : IDisposable
     private readonly Channel<InFlight> _work;
     private readonly SettlementLoop _settling;
     private readonly SuspectLane _suspects;
+    private readonly FailureCallbacks _failures;
+    private readonly ExceptionReports _reports;
     private readonly TimeSpan _drainTimeout;
     private volatile bool _draining;
 
     public ConsumerPump(
         ITransport transport, IReceiver receiver, ConsumerQueue queue, DeliveryHandler handler, TimeSpan drainTimeout,
-        MessagingStatus status, Telemetry telemetry, TimeProvider time, ILogger logger)
+        MessagingStatus status, IServiceScopeFactory scopes, Telemetry telemetry, ExceptionReports reports, TimeProvider time, ILogger logger)
     {
+        _reports = reports;
+        _failures = new(queue, scopes, reports, logger);
         (_transport, _receiver, _queue, _handler) = (transport, receiver, queue, handler);
         (_drainTimeout, _status, _time, _logger) = (drainTimeout, status, time, logger);
         _window = new(queue, time);
         _work = Channel.CreateBounded<InFlight>(new BoundedChannelOptions(queue.LargestWindow) { SingleWriter = true });
-        _settling = new(receiver, queue, transport.Capabilities.System, _window.Clear, telemetry, time, logger);
+        _settling = new(receiver, queue, transport.Capabilities.System, _window.Clear, _failures, telemetry, reports, time, logger);
         _suspects = new(_window, _work.Writer, _settling, queue, logger);
     }
 
@@ -112,16 +120,9 @@ internal sealed class ConsumerPump : IDisposable
                     return;
                 }
 
-                if (_status.Queues[_queue.Name] == QueueState.Reconnecting)
-                {
-                    // An empty queue gives no sign that the broker is back, so it is asked for something that costs nothing.
-                    await _transport.DeclareAsync(Nothing, stop).ConfigureAwait(false);
-                    _logger.ReceiveRecovered(_queue.Name);
-                    _status.Error = null;
-                    _status.Set(_queue.Name, QueueState.Receiving);
-                }
-
-                var deliveries = await _receiver.ReceiveAsync(_window.Free, stop).ConfigureAwait(false);
+                var deliveries = _status.Queues[_queue.Name] == QueueState.Reconnecting
+                    ? await ReceiveAgainAsync(stop).ConfigureAwait(false)
+                    : await _receiver.ReceiveAsync(_window.Free, stop).ConfigureAwait(false);
                 backoff.Reset();
                 if (deliveries.Count == 0)
                 {
@@ -140,9 +141,26 @@ internal sealed class ConsumerPump : IDisposable
                 _status.Error = e;
                 _status.Set(_queue.Name, QueueState.Reconnecting);
                 _logger.ReceiveFailed(_queue.Name, pause, e.Message);
+                _reports.Add(new(e, "receive", _queue.Name));
                 await Task.Delay(pause, _time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
+    }
+
+    /// <summary>The first receive after an outage: what tells that all is well again.</summary>
+    private async ValueTask<IReadOnlyList<Delivery>> ReceiveAgainAsync(CancellationToken stop)
+    {
+        // An empty queue gives no sign that the broker is back, so it is asked for something that costs nothing.
+        await _transport.DeclareAsync(Nothing, stop).ConfigureAwait(false);
+        var receiving = _receiver.ReceiveAsync(_window.Free, stop).AsTask();
+        if (!await EndsWithinAsync(receiving, Doubt).ConfigureAwait(false) || receiving.IsCompletedSuccessfully)
+        {
+            _logger.ReceiveRecovered(_queue.Name);
+            _status.Error = null;
+            _status.Set(_queue.Name, QueueState.Receiving);
+        }
+
+        return await receiving.ConfigureAwait(false);
     }
 
     private ValueTask DispatchAsync(IReadOnlyList<Delivery> deliveries, CancellationToken stop)
@@ -157,7 +175,7 @@ internal sealed class ConsumerPump : IDisposable
 
             if (delivery.Redeliveries >= _queue.MaxRedeliveries)
             {
-                _settling.Post(slot, _handler.GiveUp(delivery));
+                _settling.Post(slot, _handler.GiveUp(slot));
             }
             else if (delivery.IsSuspect)
             {
@@ -231,6 +249,7 @@ internal sealed class ConsumerPump : IDisposable
             await EndsWithinAsync(settling, Grace).ConfigureAwait(false);
         }
 
+        await EndsWithinAsync(_failures.EndAsync(), Grace).ConfigureAwait(false);
         var abandoned = 0;
         foreach (var slot in _window.Places)
         {

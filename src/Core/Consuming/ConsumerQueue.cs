@@ -43,4 +43,4 @@ internal sealed class ConsumerQueue
 }
 
 /// <summary>A consumer with its chain of middlewares built.</summary>
-internal sealed record BuiltConsumer(string Name, ConsumeDelegate Chain, RetryPolicy Retry);
+internal sealed record BuiltConsumer(string Name, ConsumeDelegate Chain, RetryPolicy Retry, Func<FailedMessage, CancellationToken, ValueTask>? OnFailed = null);

@@ -41,7 +41,7 @@ internal abstract class ConsumerRegistration(string name, string? messageType, C
             chain = global[i](chain);
         }
 
-        return new(Name, chain, Options.Retry);
+        return new(Name, chain, Options.Retry, Options.OnFailed);
     }
 
     protected abstract ConsumeDelegate Invoker(Serializers serializers);

@@ -11,12 +11,19 @@ namespace Postrider.Core.Consuming;
 
 /// <summary>Runs one delivery: scope, chain, outcome, settlement. Never throws.</summary>
 internal sealed class DeliveryHandler(
-    ConsumerQueue queue, string system, int maxBodyBytes, IServiceScopeFactory scopes, Telemetry telemetry, TimeProvider time, ILogger logger)
+    ConsumerQueue queue, string system, int maxBodyBytes, IServiceScopeFactory scopes, Telemetry telemetry, ExceptionReports reports,
+    TimeProvider time, ILogger logger)
 {
     /// <returns>How to settle it, or null if its lease was lost.</returns>
     public async ValueTask<Settlement?> HandleAsync(InFlight slot)
     {
         var delivery = slot.Delivery!;
+        if (delivery.Redeliveries > 0)
+        {
+            telemetry.Redelivered(system, queue.Name);
+            logger.Redelivered(delivery.Envelope.Id, queue.Name, delivery.Redeliveries);
+        }
+
         var operation = telemetry.BeginProcess(system, delivery);
         var outcome = await RunAsync(slot, delivery).ConfigureAwait(false);
         telemetry.EndProcess(operation, queue.Name, outcome ?? Outcome.Ack);
@@ -26,15 +33,15 @@ internal sealed class DeliveryHandler(
         }
 
         // Cancelled by the drain: handed back untouched, no attempt burnt.
-        return outcome is { } known ? ToSettlement(delivery, known) : Settlement.Release(delivery);
+        return outcome is { } known ? ToSettlement(slot, known) : Settlement.Release(delivery);
     }
 
     /// <summary>For a message that was handed out too often to be run again.</summary>
-    public Settlement GiveUp(Delivery delivery) => ToSettlement(
-        delivery,
+    public Settlement GiveUp(InFlight slot) => ToSettlement(
+        slot,
         Outcome.DeadLetterBecause(
             DeadLetterReason.RedeliveredTooOften,
-            $"It was handed out {delivery.Redeliveries + 1} times without an outcome; it probably ends the process that handles it."));
+            $"It was handed out {slot.Delivery!.Redeliveries + 1} times without an outcome; it probably ends the process that handles it."));
 
     /// <returns>The outcome, or null if the handler was cancelled by the drain.</returns>
     private async ValueTask<Outcome?> RunAsync(InFlight slot, Delivery delivery)
@@ -90,12 +97,15 @@ internal sealed class DeliveryHandler(
         }
         catch (Exception e)
         {
-            return Failures.ToOutcome(e, attempt, consumer.Retry);
+            var outcome = Failures.ToOutcome(e, attempt, consumer.Retry);
+            reports.Add(new(e, "handle", queue.Name) { Consumer = consumer.Name, Envelope = delivery.Envelope with { Body = default }, Outcome = outcome.Kind });
+            return outcome;
         }
     }
 
-    private Settlement ToSettlement(Delivery delivery, Outcome outcome)
+    private Settlement ToSettlement(InFlight slot, Outcome outcome)
     {
+        var delivery = slot.Delivery!;
         var attempt = delivery.Envelope.Attempt;
         switch (outcome.Kind)
         {
@@ -106,7 +116,15 @@ internal sealed class DeliveryHandler(
                 logger.DeadLettering(
                     outcome.Exception, delivery.Envelope.Id, queue.Name, attempt, outcome.Reason.ToWireName(), outcome.Description);
                 var ran = outcome.Reason is not (DeadLetterReason.Expired or DeadLetterReason.RedeliveredTooOften);
-                return Settlement.DeadLetter(delivery, DeadLetterInfos.Create(delivery, outcome, ran ? attempt : attempt - 1, time.GetUtcNow()));
+                var info = DeadLetterInfos.Create(delivery, outcome, ran ? attempt : attempt - 1, time.GetUtcNow());
+                if (queue.Find(delivery.Envelope) is { OnFailed: { } onFailed } consumer)
+                {
+                    // Its services come when it is called, and the body is the transport's again by then.
+                    var kept = delivery.Envelope with { DeadLetter = info, Body = delivery.Envelope.Body.ToArray() };
+                    slot.Failure = new(onFailed, new(kept, info, outcome.Exception, consumer.Name, null!));
+                }
+
+                return Settlement.DeadLetter(delivery, info);
             default:
                 if (outcome.IsDiscarded)
                 {

@@ -18,6 +18,9 @@ internal sealed class InFlight : IDisposable
     /// <summary>Another holder has the message: nothing is settled any more.</summary>
     public bool LeaseLost { get; private set; }
 
+    /// <summary>Whom to tell when its dead letter is durable.</summary>
+    public PendingFailure? Failure { get; set; }
+
     public CancellationToken CancellationToken => _cancellation.Token;
 
     public void Fill(Delivery delivery)
@@ -44,6 +47,7 @@ internal sealed class InFlight : IDisposable
         lock (_lock)
         {
             Delivery = null;
+            Failure = null;
             Context.Delivery = null!;
             Context.Services = null!;
             if (_cancelled || !_cancellation.TryReset())

@@ -11,7 +11,8 @@ namespace Postrider.Core.Consuming;
 /// What the broker could not be told is tried again until it is settled or lost: until then the place in the window stays taken.
 /// </summary>
 internal sealed class SettlementLoop(
-    IReceiver receiver, ConsumerQueue queue, string system, Action<InFlight> free, Telemetry telemetry, TimeProvider time, ILogger logger)
+    IReceiver receiver, ConsumerQueue queue, string system, Action<InFlight> free, FailureCallbacks failures, Telemetry telemetry,
+    ExceptionReports reports, TimeProvider time, ILogger logger)
 {
     private const int LargestBatch = 256;
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
@@ -129,6 +130,11 @@ internal sealed class SettlementLoop(
                 logger.SettlementLost(settlement.Delivery.Envelope.Id, queue.Name);
             }
 
+            if (result.Status == SettleStatus.Settled && settlement.Kind == SettlementKind.DeadLetter && slot.Failure is { } failure)
+            {
+                failures.Run(failure);
+            }
+
             telemetry.Settled(system, settlement, result.Status);
             free(slot);
         }
@@ -147,6 +153,11 @@ internal sealed class SettlementLoop(
 
         _pause = _backoff.Next();
         _failedAt = time.GetTimestamp();
+        if (error is not null)
+        {
+            reports.Add(new(error, "settle", queue.Name));
+        }
+
         logger.SettlementFailed(failed, queue.Name, _pause, error?.Message ?? "unknown");
     }
 }

@@ -64,6 +64,15 @@ internal static partial class Log
     public static partial void Discarding(
         this ILogger logger, Exception? exception, string messageId, string queue, int attempt, string reason, string? description);
 
+    [LoggerMessage(29, LogLevel.Information, "The message {MessageId} of '{Queue}' comes again after {Redeliveries} hand-outs without an outcome: a process or connection ended, or a lease.")]
+    public static partial void Redelivered(this ILogger logger, string messageId, string queue, int redeliveries);
+
+    [LoggerMessage(31, LogLevel.Error, "OnFailed threw for the message {MessageId} of '{Queue}', which is a dead letter all the same.")]
+    public static partial void OnFailedFailed(this ILogger logger, Exception exception, string messageId, string queue);
+
+    [LoggerMessage(32, LogLevel.Error, "The exception reporter {Reporter} threw; it was to report: {Reported}")]
+    public static partial void ReportFailed(this ILogger logger, Exception exception, string reporter, string reported);
+
     [LoggerMessage(30, LogLevel.Warning, "INSECURE: the transport '{System}' takes any certificate; whoever sits on the network can read and forge everything. Remove TlsOptions.InsecureSkipVerification.")]
     public static partial void TlsNotVerified(this ILogger logger, string system);
 }

@@ -38,6 +38,9 @@ internal sealed class Telemetry : IDisposable
     private readonly Counter<long> _retries;
     private readonly Counter<long> _deadLetters;
     private readonly Counter<long> _discarded;
+    private readonly Counter<long> _redelivered;
+    private readonly Counter<long> _reportsFailed;
+    private readonly Counter<long> _reportsLost;
     private readonly Counter<long> _lost;
 
     public Telemetry(IMeterFactory? meters, TimeProvider time)
@@ -54,6 +57,9 @@ internal sealed class Telemetry : IDisposable
         _retries = _meter.CreateCounter<long>("postrider.retries", "{message}", "Deliveries that will be tried again.");
         _deadLetters = _meter.CreateCounter<long>("postrider.dead_lettered", "{message}", "Deliveries moved to a dead-letter queue.");
         _discarded = _meter.CreateCounter<long>("postrider.discarded", "{message}", "Deliveries discarded instead of moved to a dead-letter queue.");
+        _redelivered = _meter.CreateCounter<long>("postrider.redelivered", "{message}", "Deliveries of messages that were handed out before without an outcome.");
+        _reportsFailed = _meter.CreateCounter<long>("postrider.reports.failed", "{report}", "Exception reporters that threw.");
+        _reportsLost = _meter.CreateCounter<long>("postrider.reports.lost", "{report}", "Exceptions not reported because too many were waiting.");
         _lost = _meter.CreateCounter<long>("postrider.settlements.lost", "{message}", "Settlements without effect because the lease was over.");
     }
 
@@ -181,6 +187,12 @@ internal sealed class Telemetry : IDisposable
 
     public void Discarded(string system, string queue, DeadLetterReason reason) =>
         _discarded.Add(1, new(System, system), new(DestinationName, queue), new(Reason, reason.ToWireName()));
+
+    public void Redelivered(string system, string queue) => _redelivered.Add(1, new(System, system), new(DestinationName, queue));
+
+    public void ReportFailed() => _reportsFailed.Add(1);
+
+    public void ReportLost() => _reportsLost.Add(1);
 
     public void Dispose() => _meter.Dispose();
 

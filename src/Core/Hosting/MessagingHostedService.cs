@@ -20,6 +20,7 @@ internal sealed class MessagingHostedService(
     private readonly ILogger _logger = new SafeLogger(loggers.CreateLogger("Postrider"));
     private readonly CancellationTokenSource _stop = new();
     private Task _running = Task.CompletedTask;
+    private ExceptionReports? _reports;
 
     /// <exception cref="MessagingConfigurationException">The registration is wrong.</exception>
     public Task StartAsync(CancellationToken cancellationToken)
@@ -46,12 +47,14 @@ internal sealed class MessagingHostedService(
             }
         }
 
+        _reports = new([.. registration.ExceptionReporters.Select(create => create(services))], telemetry, time, _logger);
         status.IsStarted = true;
 
         // Whoever starts the host must not become the parent of every message's trace.
         using (ExecutionContext.SuppressFlow())
         {
-            _running = Task.Run(() => RunAsync(transport, topology, queues), CancellationToken.None);
+            _reports.Start();
+            _running = Task.Run(() => RunAsync(transport, topology, queues, _reports), CancellationToken.None);
         }
 
         return Task.CompletedTask;
@@ -62,11 +65,15 @@ internal sealed class MessagingHostedService(
     {
         await _stop.CancelAsync().ConfigureAwait(false);
         await _running.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (_reports is { } reports)
+        {
+            await reports.DisposeAsync().ConfigureAwait(false);
+        }
     }
 
     public void Dispose() => _stop.Dispose();
 
-    private async Task RunAsync(ITransport transport, Topology topology, IReadOnlyList<ConsumerQueue> queues)
+    private async Task RunAsync(ITransport transport, Topology topology, IReadOnlyList<ConsumerQueue> queues, ExceptionReports reports)
     {
         try
         {
@@ -75,8 +82,8 @@ internal sealed class MessagingHostedService(
             for (var i = 0; i < supervisors.Length; i++)
             {
                 var queue = queues[i];
-                var handler = new DeliveryHandler(queue, transport.Capabilities.System, options.MaxBodyBytes, scopes, telemetry, time, _logger);
-                var supervisor = new QueueSupervisor(transport, topology, queue, handler, options, status, telemetry, time, _logger);
+                var handler = new DeliveryHandler(queue, transport.Capabilities.System, options.MaxBodyBytes, scopes, telemetry, reports, time, _logger);
+                var supervisor = new QueueSupervisor(transport, topology, queue, handler, options, status, scopes, telemetry, reports, time, _logger);
                 supervisors[i] = Task.Run(() => StopHostIfFatalAsync(supervisor.RunAsync(_stop.Token)), CancellationToken.None);
             }
 

@@ -21,6 +21,8 @@ internal sealed class MessagingRegistration
 
     public List<ConsumeMiddleware> ConsumeMiddleware { get; } = [];
 
+    public List<Func<IServiceProvider, IExceptionReporter>> ExceptionReporters { get; } = [];
+
     public List<IMessageSerializer> Serializers { get; } = [new JsonMessageSerializer()];
 
     public Dictionary<string, Func<IServiceProvider, ITransport>> Transports { get; } = new(StringComparer.OrdinalIgnoreCase);

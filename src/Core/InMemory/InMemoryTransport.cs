@@ -1,3 +1,4 @@
+using System.Globalization;
 using Postrider.Core.Transport;
 
 namespace Postrider.Core.InMemory;
@@ -8,7 +9,7 @@ namespace Postrider.Core.InMemory;
 /// <para>Disposing of it, or of a receiver, is like losing a connection: deliveries that were not settled can no longer be, and are
 /// handed out again when their leases are over, counted as redeliveries.</para>
 /// </remarks>
-public sealed class InMemoryTransport : ITransport
+public sealed class InMemoryTransport : ITransport, IDeadLetterAccess
 {
     private static readonly TransportCapabilities Abilities = new()
     {
@@ -83,6 +84,23 @@ public sealed class InMemoryTransport : ITransport
         }
     }
 
+    /// <inheritdoc/>
+    public ValueTask<long> CountAsync(string queue, CancellationToken cancellationToken) => new(DeadLettersOf(queue).CountVisible());
+
+    /// <inheritdoc/>
+    public ValueTask<IReadOnlyList<StoredDeadLetter>> ListAsync(string queue, string? after, int max, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
+        return new(DeadLettersOf(queue).Browse(after is null ? 0 : Place(after), max));
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<StoredDeadLetter?> FindAsync(string queue, string position, CancellationToken cancellationToken) =>
+        new(DeadLettersOf(queue).Browse(Place(position) - 1, 1) is [var found] && found.Position == position ? found : null);
+
+    /// <inheritdoc/>
+    public ValueTask<bool> DeleteAsync(string queue, string position, CancellationToken cancellationToken) => new(DeadLettersOf(queue).Delete(Place(position)));
+
     /// <summary>Disposes of its receivers too. The broker and its messages stay.</summary>
     public async ValueTask DisposeAsync()
     {
@@ -97,6 +115,15 @@ public sealed class InMemoryTransport : ITransport
         {
             await receiver.DisposeAsync().ConfigureAwait(false);
         }
+    }
+
+    private static long Place(string position) => long.TryParse(position, NumberStyles.None, CultureInfo.InvariantCulture, out var place) ? place : -1;
+
+    private InMemoryQueue DeadLettersOf(string queue)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return _broker.FindQueue(Names.DeadLetterQueue(queue))
+            ?? throw new TransportException($"The queue '{queue}' does not exist.", TransportError.QueueNotFound);
     }
 
     /// <summary>The receiver was disposed of.</summary>

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Postrider.Core.Consuming;
 using Postrider.Core.Diagnostics;
@@ -8,7 +9,7 @@ namespace Postrider.Core.Supervision;
 /// <summary>Keeps one queue's consumer alive: opens a receiver, pumps, and does it again after every failure, forever.</summary>
 internal sealed class QueueSupervisor(
     ITransport transport, Topology topology, ConsumerQueue queue, DeliveryHandler handler, MessagingOptions options,
-    MessagingStatus status, Telemetry telemetry, TimeProvider time, ILogger logger)
+    MessagingStatus status, IServiceScopeFactory scopes, Telemetry telemetry, ExceptionReports reports, TimeProvider time, ILogger logger)
 {
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(10);
@@ -36,6 +37,7 @@ internal sealed class QueueSupervisor(
                 var pause = backoff.Next();
                 status.Set(queue.Name, QueueState.Reconnecting);
                 logger.PumpFailed(e, queue.Name, pause);
+                reports.Add(new(e, "pump", queue.Name));
                 await Task.Delay(pause, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 await DeclareAgainAsync(stop).ConfigureAwait(false);
             }
@@ -54,7 +56,7 @@ internal sealed class QueueSupervisor(
             new ReceiverOptions { Queue = queue.Name, Prefetch = queue.LargestWindow, Lease = queue.Lease }, stop).ConfigureAwait(false);
         await using (receiver.ConfigureAwait(false))
         {
-            using var pump = new ConsumerPump(transport, receiver, queue, handler, options.DrainTimeout, status, telemetry, time, logger);
+            using var pump = new ConsumerPump(transport, receiver, queue, handler, options.DrainTimeout, status, scopes, telemetry, reports, time, logger);
             status.Set(queue.Name, QueueState.Receiving);
             logger.Receiving(queue.Name, queue.Concurrency, queue.FirstWindow, queue.LargestWindow);
             await pump.RunAsync(stop).ConfigureAwait(false);

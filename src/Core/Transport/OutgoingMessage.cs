@@ -29,7 +29,11 @@ public enum DestinationKind
 /// <param name="Destination">Where it goes.</param>
 /// <param name="Envelope">What goes there.</param>
 /// <param name="Delay">How long it stays invisible, counted on the server's clock; the bindings of its topic are resolved at once.</param>
-public readonly record struct OutgoingMessage(Destination Destination, Envelope Envelope, TimeSpan Delay = default);
+public readonly record struct OutgoingMessage(Destination Destination, Envelope Envelope, TimeSpan Delay = default)
+{
+    /// <summary>By what a broker that finds duplicates knows it, if that is not the message's id: a replay is no duplicate of what it replays.</summary>
+    public string? DuplicateId { get; init; }
+}
 
 /// <summary>The result of publishing one message.</summary>
 /// <param name="Status">What became of it.</param>

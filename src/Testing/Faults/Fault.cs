@@ -153,6 +153,9 @@ public enum Fault
     /// <summary>A dead letter has the wrong reason.</summary>
     DropsDeadLetterReason,
 
+    /// <summary>A dead letter that is deleted stays.</summary>
+    KeepsDiscarded,
+
     /// <summary>The texts of a dead letter's reason are cut.</summary>
     TrimsDeadLetterTexts,
 

@@ -7,7 +7,7 @@ namespace Postrider.Testing;
 /// does not test what it says. The conformance suite is proven so, and suites of your own can be.
 /// </summary>
 /// <remarks>It owns the inner transport: disposal goes through.</remarks>
-public sealed class FaultyTransport : ITransport
+public sealed class FaultyTransport : ITransport, IDeadLetterAccess
 {
     private readonly ITransport _inner;
     private readonly FaultSwitch _fault;
@@ -97,6 +97,20 @@ public sealed class FaultyTransport : ITransport
 
         await _inner.DisposeAsync().ConfigureAwait(false);
     }
+
+    ValueTask<long> IDeadLetterAccess.CountAsync(string queue, CancellationToken cancellationToken) => Letters.CountAsync(queue, cancellationToken);
+
+    ValueTask<IReadOnlyList<StoredDeadLetter>> IDeadLetterAccess.ListAsync(string queue, string? after, int max, CancellationToken cancellationToken) =>
+        Letters.ListAsync(queue, after, max, cancellationToken);
+
+    ValueTask<StoredDeadLetter?> IDeadLetterAccess.FindAsync(string queue, string position, CancellationToken cancellationToken) =>
+        Letters.FindAsync(queue, position, cancellationToken);
+
+    ValueTask<bool> IDeadLetterAccess.DeleteAsync(string queue, string position, CancellationToken cancellationToken) =>
+        _fault.Hits(Fault.KeepsDiscarded) ? new(true) : Letters.DeleteAsync(queue, position, cancellationToken);
+
+    private IDeadLetterAccess Letters =>
+        _inner as IDeadLetterAccess ?? throw new NotSupportedException($"'{_inner.Capabilities.System}' cannot look into dead-letter queues.");
 
     private static Capability Silent(Capability capability) => new(capability.Level);
 

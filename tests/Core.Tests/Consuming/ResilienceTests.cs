@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Postrider.Core.InMemory;
 using Postrider.Core.Tests.Support;
+using Postrider.Core.Transport;
 
 namespace Postrider.Core.Tests.Consuming;
 
@@ -41,6 +42,22 @@ public sealed class ResilienceTests
         }
 
         await handled.Task.WaitAsync(Patience);
+    }
+
+    [Fact]
+    public async Task A_deleted_queue_whose_loss_looks_like_an_outage_is_there_before_all_is_well_again()
+    {
+        var broker = new InMemoryBroker();
+        var transport = new LosesQueues(new InMemoryTransport(broker));
+        await using var host = await TestHost.StartAsync(m => m
+            .UseTransport("loses", _ => transport)
+            .AddConsumer<Ping>("lost", static (_, _, _) => new(Outcome.Ack)));
+
+        Assert.True(broker.DeleteQueue("lost"));
+        await Eventually.IsAsync(() => !host.Status.IsHealthy);
+        await Eventually.IsAsync(() => host.Status.IsHealthy);
+
+        Assert.Equal(PublishStatus.Stored, (await host.Bus.PublishAsync(new Ping(1), new() { RequireSubscribers = true })).Status);
     }
 
     [Fact]
@@ -107,6 +124,52 @@ public sealed class ResilienceTests
 
         public void Dispose()
         {
+        }
+    }
+
+    /// <summary>As a broker that first seems to be away, and tells of the queue's end a moment after it is asked again.</summary>
+    private sealed class LosesQueues(InMemoryTransport inner) : ITransport
+    {
+        public TransportCapabilities Capabilities => inner.Capabilities;
+
+        public ValueTask DeclareAsync(Topology topology, CancellationToken cancellationToken) => inner.DeclareAsync(topology, cancellationToken);
+
+        public ValueTask PublishAsync(ReadOnlyMemory<OutgoingMessage> batch, Memory<PublishResult> results, CancellationToken cancellationToken) =>
+            inner.PublishAsync(batch, results, cancellationToken);
+
+        public async ValueTask<IReceiver> OpenReceiverAsync(ReceiverOptions options, CancellationToken cancellationToken) =>
+            new Receiver(await inner.OpenReceiverAsync(options, cancellationToken));
+
+        public ValueTask DisposeAsync() => inner.DisposeAsync();
+
+        private sealed class Receiver(IReceiver inner) : IReceiver
+        {
+            private bool _seemsAway;
+
+            public async ValueTask<IReadOnlyList<Delivery>> ReceiveAsync(int max, CancellationToken cancellationToken)
+            {
+                if (_seemsAway)
+                {
+                    await Task.Delay(TimeSpan.FromMilliseconds(60), TimeProvider.System, cancellationToken);
+                }
+
+                try
+                {
+                    return await inner.ReceiveAsync(max, cancellationToken);
+                }
+                catch (TransportException) when (!_seemsAway)
+                {
+                    _seemsAway = true;
+                    throw new TransportException("Away.", TransportError.Unavailable);
+                }
+            }
+
+            public ValueTask SettleAsync(ReadOnlyMemory<Settlement> batch, Memory<SettleResult> results, CancellationToken cancellationToken) =>
+                inner.SettleAsync(batch, results, cancellationToken);
+
+            public ValueTask StopAsync(CancellationToken cancellationToken) => inner.StopAsync(cancellationToken);
+
+            public ValueTask DisposeAsync() => inner.DisposeAsync();
         }
     }
 }

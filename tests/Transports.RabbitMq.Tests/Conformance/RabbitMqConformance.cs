@@ -38,6 +38,8 @@ public sealed class RabbitMqTopology(RabbitMqFixture fixture) : TopologyScenario
 
 public sealed class RabbitMqBus(RabbitMqFixture fixture) : BusScenarios(fixture);
 
+public sealed class RabbitMqDeadLetterTools(RabbitMqFixture fixture) : DeadLetterToolScenarios(fixture);
+
 public sealed class RabbitMqExpiry(RabbitMqFixture fixture) : ExpiryScenarios(fixture);
 
 public sealed class RabbitMqFailures(RabbitMqFixture fixture) : FailureScenarios(fixture);

@@ -1,4 +1,6 @@
 using System.Text;
+using System.Text.Json;
+using Microsoft.Extensions.DependencyInjection;
 using Postrider.Core.Transport;
 using Xunit;
 
@@ -167,6 +169,41 @@ public abstract class FailureScenarios(TransportFixture fixture) : HostScenarios
         Assert.Equal(DeadLetterReason.Exhausted, (await DeadLetterAsync(await ConnectAsync(), queue)).DeadLetter!.Reason);
         Assert.Equal([1, 2], runs.Seen.Select(static run => run.Attempt));
         Assert.True(Time.GetElapsedTime(runs.Seen[0].At, runs.Seen[1].At) >= Fixture.Delay / 2);
+    }
+
+    [Scenario(Fault.DropsDeadLetters)]
+    public async Task Whoever_asked_is_told_once_of_a_dead_letter_when_it_is_durable()
+    {
+        var queue = NewName();
+        var told = new Happenings<(string Id, Job? Job, Type? Exception, DeadLetterReason Reason, int Attempts, bool IsThere)>(Time, Fixture.Patience);
+        var host = await StartHostAsync(messaging => messaging.AddConsumer<Job>(
+            queue,
+            static (job, _, _) => job.Number == 1 ? throw new InvalidOperationException("bad") : new(Outcome.Ack),
+            options => With(AtOnce with { MaxAttempts = 2 })(options) with
+            {
+                OnFailed = async (message, cancellationToken) =>
+                {
+                    var isThere = false;
+                    await foreach (var letter in message.Services.GetRequiredService<IDeadLetters>().ListAsync(queue, cancellationToken: cancellationToken))
+                    {
+                        isThere |= letter.Envelope.Id == message.Envelope.Id;
+                    }
+
+                    told.Add((
+                        message.Envelope.Id, JsonSerializer.Deserialize(message.Envelope.Body.Span, ScenarioJson.Default.Job), message.Exception?.GetType(), message.Info.Reason,
+                        message.Info.Attempts, isThere));
+                    throw new InvalidOperationException("This changes nothing.");
+                },
+            }));
+
+        await host.Bus.SendAsync(queue, new Job(2));
+        await host.Bus.SendAsync(queue, new Job(1), new() { MessageId = "first" });
+
+        Assert.Equal(
+            [("first", new Job(1), typeof(InvalidOperationException), DeadLetterReason.Exhausted, 2, true)], await told.ReachAsync(1));
+        await host.StopAsync();
+        Assert.Single(told.Seen);
+        Assert.Equal("first", (await DeadLetterAsync(await ConnectAsync(), queue)).Id);
     }
 
     [Scenario(Fault.AcksEarly, Fault.LosesAttempt)]

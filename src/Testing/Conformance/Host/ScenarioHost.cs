@@ -12,6 +12,8 @@ internal sealed class ScenarioHost(ServiceProvider services) : IAsyncDisposable
 
     public IMessageBus Bus => services.GetRequiredService<IMessageBus>();
 
+    public IDeadLetters DeadLetters => services.GetRequiredService<IDeadLetters>();
+
     public MessagingStatus Status => services.GetRequiredService<MessagingStatus>();
 
     public async Task StartAsync()

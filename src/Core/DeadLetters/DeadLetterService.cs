@@ -1,0 +1,181 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using Postrider.Core.Hosting;
+using Postrider.Core.Transport;
+
+namespace Postrider.Core.DeadLetters;
+
+/// <summary>Dead letters over whatever the transport can: everything but looking and removing is the same on all of them.</summary>
+internal sealed class DeadLetterService(ITransport transport, MessagingRegistration registration, TimeProvider time) : IDeadLetters
+{
+    private const int Page = 100;
+
+    public IReadOnlyList<string> Queues { get; } = registration.BuildTopology().Queues;
+
+    private IDeadLetterAccess Access => transport as IDeadLetterAccess
+        ?? throw new MessagingConfigurationException($"The transport '{transport.Capabilities.System}' cannot look into dead-letter queues.");
+
+    public ValueTask<long> CountAsync(string queue, CancellationToken cancellationToken) => Access.CountAsync(Checked(queue), cancellationToken);
+
+    public async IAsyncEnumerable<DeadLetter> ListAsync(
+        string queue, DeadLetterFilter? filter, string? after, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var page = await Access.ListAsync(Checked(queue), after, Page, cancellationToken).ConfigureAwait(false);
+            foreach (var stored in page)
+            {
+                var letter = new DeadLetter(queue, stored.Position, stored.Envelope);
+                if (filter?.Matches(letter) != false)
+                {
+                    yield return letter;
+                }
+            }
+
+            if (page.Count < Page)
+            {
+                yield break;
+            }
+
+            after = page[^1].Position;
+        }
+    }
+
+    public async ValueTask<DeadLetter?> FindAsync(string queue, string position, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(position);
+        return await Access.FindAsync(Checked(queue), position, cancellationToken).ConfigureAwait(false) is { } stored
+            ? new(queue, stored.Position, stored.Envelope)
+            : null;
+    }
+
+    public async ValueTask<bool> ReplayAsync(DeadLetter letter, ReplayOptions? options, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(letter);
+        if (await Access.FindAsync(Checked(letter.Queue), letter.Position, cancellationToken).ConfigureAwait(false) is null)
+        {
+            return false;
+        }
+
+        await SendAgainAsync(letter, options ?? new(), cancellationToken).ConfigureAwait(false);
+        await Access.DeleteAsync(letter.Queue, letter.Position, CancellationToken.None).ConfigureAwait(false);
+        return true;
+    }
+
+    public ValueTask<long> ReplayAllAsync(string queue, DeadLetterFilter? filter, ReplayOptions? options, CancellationToken cancellationToken)
+    {
+        options ??= new();
+        if (options.MaxPerSecond is <= 0 or double.NaN)
+        {
+            throw new MessagingConfigurationException($"MaxPerSecond must be positive; it is {options.MaxPerSecond}.");
+        }
+
+        var began = time.GetTimestamp();
+        var sent = 0L;
+        return EachAsync(
+            queue, filter,
+            async letter =>
+            {
+                if (options.MaxPerSecond is { } most && TimeSpan.FromSeconds(sent / most) - time.GetElapsedTime(began) is var early && early > TimeSpan.Zero)
+                {
+                    await Task.Delay(early, time, cancellationToken).ConfigureAwait(false);
+                }
+
+                sent++;
+                await SendAgainAsync(letter, options, cancellationToken).ConfigureAwait(false);
+                return true;
+            },
+            cancellationToken);
+    }
+
+    public ValueTask<bool> DiscardAsync(DeadLetter letter, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(letter);
+        return Access.DeleteAsync(Checked(letter.Queue), letter.Position, cancellationToken);
+    }
+
+    public ValueTask<long> DiscardAllAsync(string queue, DeadLetterFilter? filter, CancellationToken cancellationToken) =>
+        EachAsync(queue, filter, static _ => new(true), cancellationToken);
+
+    public async ValueTask<long> ExportAsync(string queue, Stream output, DeadLetterFilter? filter, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(output);
+        var count = 0L;
+        await foreach (var letter in ListAsync(queue, filter, null, cancellationToken).ConfigureAwait(false))
+        {
+            await output.WriteAsync(DeadLetterLine.Write(letter.Envelope), cancellationToken).ConfigureAwait(false);
+            count++;
+        }
+
+        return count;
+    }
+
+    public async ValueTask<long> ImportAsync(string queue, Stream input, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        var destination = Destination.Queue(Names.DeadLetterQueue(Checked(queue)));
+        using var lines = new StreamReader(input, leaveOpen: true);
+        var count = 0L;
+        for (var number = 1L; await lines.ReadLineAsync(cancellationToken).ConfigureAwait(false) is { } line; number++)
+        {
+            if (!string.IsNullOrWhiteSpace(line))
+            {
+                await StoreAsync(new(destination, DeadLetterLine.Read(line, number)), cancellationToken).ConfigureAwait(false);
+                count++;
+            }
+        }
+
+        return count;
+    }
+
+    private static string Checked(string queue)
+    {
+        Names.CheckQueue(queue);
+        return queue;
+    }
+
+    /// <summary>Goes through those that are there now and fit, and removes those that <paramref name="remove"/> says true of.</summary>
+    private ValueTask<long> EachAsync(string queue, DeadLetterFilter? filter, Func<DeadLetter, ValueTask<bool>> remove, CancellationToken cancellationToken) =>
+        Access.VisitAsync(
+            Checked(queue),
+            stored =>
+            {
+                var letter = new DeadLetter(queue, stored.Position, stored.Envelope);
+                return filter?.Matches(letter) == false ? new(false) : remove(letter);
+            },
+            cancellationToken);
+
+    private ValueTask SendAgainAsync(DeadLetter letter, ReplayOptions options, CancellationToken cancellationToken)
+    {
+        var now = time.GetUtcNow();
+        var envelope = letter.Envelope with
+        {
+            Attempt = 1,
+            DeadLetter = null,
+            ExpiresAt = null,
+            Headers = new Dictionary<string, string>(letter.Envelope.Headers)
+            {
+                [DeadLetter.ReplayedFrom] = Names.DeadLetterQueue(letter.Queue),
+                [DeadLetter.ReplayedAt] = now.ToString("O", CultureInfo.InvariantCulture),
+            },
+        };
+        var message = new OutgoingMessage(Destination.Queue(Checked(options.Queue ?? letter.Queue)), envelope, options.Delay)
+        {
+            DuplicateId = string.Create(CultureInfo.InvariantCulture, $"replay {letter.Queue} {letter.Position} {letter.Info.At.UtcTicks}"),
+        };
+        return StoreAsync(message, cancellationToken);
+    }
+
+    private async ValueTask StoreAsync(OutgoingMessage message, CancellationToken cancellationToken)
+    {
+        var result = new PublishResult[1];
+        await transport.PublishAsync(new[] { message }, result, cancellationToken).ConfigureAwait(false);
+        var (status, error) = result[0];
+        if (status is not (PublishStatus.Stored or PublishStatus.Duplicate))
+        {
+            throw new PublishException(
+                $"The dead letter {message.Envelope.Id} was not stored in the {message.Destination} ({status}): {error?.Message ?? "nothing more is known."}",
+                message.Envelope.Id, status, error);
+        }
+    }
+}

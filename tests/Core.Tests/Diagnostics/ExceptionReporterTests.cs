@@ -1,0 +1,103 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
+using Microsoft.Extensions.DependencyInjection;
+using Postrider.Core.InMemory;
+using Postrider.Core.Tests.Support;
+
+namespace Postrider.Core.Tests.Diagnostics;
+
+/// <summary>Every exception reaches every reporter, with where it came from, and none of them can break anything.</summary>
+public sealed class ExceptionReporterTests
+{
+    [Fact]
+    public async Task Exceptions_of_handlers_reach_all_reporters_whatever_one_of_them_does()
+    {
+        var (seen, failed) = (new Seen(), 0L);
+        using var meters = new MeterListener();
+        meters.InstrumentPublished = static (instrument, listener) =>
+        {
+            if (instrument is { Meter.Name: "Postrider", Name: "postrider.reports.failed" })
+            {
+                listener.EnableMeasurementEvents(instrument);
+            }
+        };
+        meters.SetMeasurementEventCallback<long>((_, value, _, _) => Interlocked.Add(ref failed, value));
+        meters.Start();
+        await using var host = await TestHost.StartAsync(
+            messaging => messaging
+                .AddExceptionReporter<Throwing>()
+                .AddExceptionReporter<Collecting>()
+                .AddConsumer<Ping>(
+                    "q", static (_, _, _) => throw new FormatException("bad"), static options => options with { Retry = RetryPolicy.Immediate with { MaxAttempts = 2 } }),
+            services => services.AddSingleton(seen));
+
+        await host.Bus.SendAsync("q", new Ping(1), new() { MessageId = "7" });
+        await Eventually.IsAsync(() => seen.Count == 2);
+        await host.StopAsync();
+
+        Assert.All(seen, static report =>
+        {
+            Assert.Equal(("handle", "q", "q:tests.ping", "7", "bad"), (report.During, report.Queue, report.Consumer, report.Envelope?.Id, report.Exception.Message));
+            Assert.True(report.Envelope!.Body.IsEmpty);
+        });
+        Assert.Equal([OutcomeKind.Retry, OutcomeKind.DeadLetter], seen.Select(static report => report.Outcome));
+        Assert.True(Volatile.Read(ref failed) >= 2);
+    }
+
+    [Fact]
+    public async Task So_do_those_of_the_background_and_of_OnFailed()
+    {
+        var (seen, broker) = (new Seen(), new InMemoryBroker());
+        await using var host = await TestHost.StartAsync(
+            messaging => messaging
+                .UseInMemory(broker)
+                .AddExceptionReporter<Collecting>()
+                .AddConsumer<Ping>("q", static (_, _, _) => new(Outcome.Ack))
+                .AddConsumer<Pong>(
+                    "r", static (_, _, _) => new(Outcome.DeadLetter("no")),
+                    static options => options with { OnFailed = static (_, _) => throw new FormatException("callback") }),
+            services => services.AddSingleton(seen));
+
+        await host.Bus.SendAsync("r", new Pong(1), new() { MessageId = "8" });
+        await Eventually.IsAsync(() => seen.Any(static report => report is { During: "on-failed", Queue: "r", Consumer: "r:tests.pong", Envelope.Id: "8" }));
+        broker.DeleteQueue("q");
+        await Eventually.IsAsync(() => seen.Any(static report => report is { During: "pump", Queue: "q", Consumer: null, Envelope: null }));
+    }
+
+    [Fact]
+    public async Task Nobody_waits_for_a_reporter_that_hangs()
+    {
+        await using var host = await TestHost.StartAsync(static messaging => messaging
+            .AddExceptionReporter<Hanging>()
+            .AddConsumer<Ping>("q", static (_, _, _) => throw new FormatException("bad"), static options => options with { Retry = RetryPolicy.None })
+            .AddConsumer<Pong>("r", static (_, _, _) => new(Outcome.Ack)));
+        var letters = host.Services.GetRequiredService<IDeadLetters>();
+
+        await host.Bus.SendBatchAsync("q", Enumerable.Range(0, 3000).Select(static i => new Ping(i)));
+        await Eventually.IsAsync(async () => await letters.CountAsync("q") == 3000);
+
+        await host.StopAsync().WaitAsync(TimeSpan.FromSeconds(15));
+    }
+
+    private sealed class Seen : ConcurrentQueue<ExceptionReport>;
+
+    private sealed class Collecting(Seen seen) : IExceptionReporter
+    {
+        public ValueTask ReportAsync(ExceptionReport report, CancellationToken cancellationToken)
+        {
+            seen.Enqueue(report);
+            return default;
+        }
+    }
+
+    private sealed class Throwing : IExceptionReporter
+    {
+        public ValueTask ReportAsync(ExceptionReport report, CancellationToken cancellationToken) => throw new InvalidOperationException("the reporter's own");
+    }
+
+    private sealed class Hanging : IExceptionReporter
+    {
+        public async ValueTask ReportAsync(ExceptionReport report, CancellationToken cancellationToken) =>
+            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellationToken);
+    }
+}
