@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Time.Testing;
 using Postrider.Core.InMemory;
 using Postrider.Core.Tests.Support;
 using Postrider.Core.Transport;
@@ -47,15 +48,23 @@ public sealed class ResilienceTests
     [Fact]
     public async Task A_deleted_queue_whose_loss_looks_like_an_outage_is_there_before_all_is_well_again()
     {
-        var broker = new InMemoryBroker();
+        var (broker, time) = (new InMemoryBroker(), new FakeTimeProvider());
         var transport = new LosesQueues(new InMemoryTransport(broker));
-        await using var host = await TestHost.StartAsync(m => m
-            .UseTransport("loses", _ => transport)
-            .AddConsumer<Ping>("lost", static (_, _, _) => new(Outcome.Ack)));
+        await using var host = await TestHost.StartAsync(
+            m => m.UseTransport("loses", _ => transport).AddConsumer<Ping>("lost", static (_, _, _) => new(Outcome.Ack)),
+            services => services.AddSingleton<TimeProvider>(time));
+        bool Later(Func<bool> condition)
+        {
+            time.Advance(TimeSpan.FromMilliseconds(50));
+            return condition();
+        }
 
-        Assert.True(broker.DeleteQueue("lost"));
-        await Eventually.IsAsync(() => !host.Status.IsHealthy);
         await Eventually.IsAsync(() => host.Status.IsHealthy);
+        Assert.True(broker.DeleteQueue("lost"));
+        await Eventually.IsAsync(() => transport.IsAsked || Later(() => transport.IsAsked));
+        Assert.False(host.Status.IsHealthy);
+        transport.Tell.SetResult();
+        await Eventually.IsAsync(() => Later(() => host.Status.IsHealthy));
 
         Assert.Equal(PublishStatus.Stored, (await host.Bus.PublishAsync(new Ping(1), new() { RequireSubscribers = true })).Status);
     }
@@ -127,9 +136,14 @@ public sealed class ResilienceTests
         }
     }
 
-    /// <summary>As a broker that first seems to be away, and tells of the queue's end a moment after it is asked again.</summary>
+    /// <summary>As a broker that first seems to be away, and tells of the queue's end only when it is asked again.</summary>
     private sealed class LosesQueues(InMemoryTransport inner) : ITransport
     {
+        public TaskCompletionSource Tell { get; } = new();
+
+        /// <summary>Whether it is asked again.</summary>
+        public bool IsAsked { get; private set; }
+
         public TransportCapabilities Capabilities => inner.Capabilities;
 
         public ValueTask DeclareAsync(Topology topology, CancellationToken cancellationToken) => inner.DeclareAsync(topology, cancellationToken);
@@ -138,11 +152,11 @@ public sealed class ResilienceTests
             inner.PublishAsync(batch, results, cancellationToken);
 
         public async ValueTask<IReceiver> OpenReceiverAsync(ReceiverOptions options, CancellationToken cancellationToken) =>
-            new Receiver(await inner.OpenReceiverAsync(options, cancellationToken));
+            new Receiver(await inner.OpenReceiverAsync(options, cancellationToken), this);
 
         public ValueTask DisposeAsync() => inner.DisposeAsync();
 
-        private sealed class Receiver(IReceiver inner) : IReceiver
+        private sealed class Receiver(IReceiver inner, LosesQueues owner) : IReceiver
         {
             private bool _seemsAway;
 
@@ -150,7 +164,8 @@ public sealed class ResilienceTests
             {
                 if (_seemsAway)
                 {
-                    await Task.Delay(TimeSpan.FromMilliseconds(60), TimeProvider.System, cancellationToken);
+                    owner.IsAsked = true;
+                    await owner.Tell.Task.WaitAsync(cancellationToken);
                 }
 
                 try
