@@ -29,7 +29,7 @@ public sealed record ConsumerOptions
 
     /// <summary>
     /// Called once for each message of this consumer that became a dead letter, when that is durable: not if the process ends in between. What it throws is
-    /// logged and reported, and changes nothing.
+    /// logged and reported, and changes nothing. Until it returns the message keeps its place in the window, so a slow one slows the queue down.
     /// </summary>
     public Func<FailedMessage, CancellationToken, ValueTask>? OnFailed { get; init; }
 

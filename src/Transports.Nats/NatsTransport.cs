@@ -109,14 +109,14 @@ public sealed class NatsTransport : ITransport, IDeadLetterAccess
     }
 
     /// <inheritdoc/>
-    public ValueTask<long> CountAsync(string queue, CancellationToken cancellationToken)
+    ValueTask<long> IDeadLetterAccess.CountAsync(string queue, CancellationToken cancellationToken)
     {
         ThrowIfDisposed();
         return _deadLetters.CountAsync(queue, cancellationToken);
     }
 
     /// <inheritdoc/>
-    public ValueTask<IReadOnlyList<StoredDeadLetter>> ListAsync(string queue, string? after, int max, CancellationToken cancellationToken)
+    ValueTask<IReadOnlyList<StoredDeadLetter>> IDeadLetterAccess.ListAsync(string queue, string? after, int max, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
         ThrowIfDisposed();
@@ -124,14 +124,14 @@ public sealed class NatsTransport : ITransport, IDeadLetterAccess
     }
 
     /// <inheritdoc/>
-    public ValueTask<StoredDeadLetter?> FindAsync(string queue, string position, CancellationToken cancellationToken)
+    ValueTask<StoredDeadLetter?> IDeadLetterAccess.FindAsync(string queue, string position, CancellationToken cancellationToken)
     {
         ThrowIfDisposed();
         return _deadLetters.FindAsync(queue, Sequence(position), cancellationToken);
     }
 
     /// <inheritdoc/>
-    public ValueTask<bool> DeleteAsync(string queue, string position, CancellationToken cancellationToken)
+    ValueTask<bool> IDeadLetterAccess.DeleteAsync(string queue, string position, CancellationToken cancellationToken)
     {
         ThrowIfDisposed();
         return _deadLetters.DeleteAsync(queue, Sequence(position), cancellationToken);

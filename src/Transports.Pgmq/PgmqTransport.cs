@@ -104,14 +104,14 @@ public sealed class PgmqTransport : ITransport, IDeadLetterAccess
     }
 
     /// <inheritdoc/>
-    public ValueTask<long> CountAsync(string queue, CancellationToken cancellationToken)
+    ValueTask<long> IDeadLetterAccess.CountAsync(string queue, CancellationToken cancellationToken)
     {
         ThrowIfDisposed();
         return _deadLetters.CountAsync(queue, cancellationToken);
     }
 
     /// <inheritdoc/>
-    public ValueTask<IReadOnlyList<StoredDeadLetter>> ListAsync(string queue, string? after, int max, CancellationToken cancellationToken)
+    ValueTask<IReadOnlyList<StoredDeadLetter>> IDeadLetterAccess.ListAsync(string queue, string? after, int max, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
         ThrowIfDisposed();
@@ -119,7 +119,7 @@ public sealed class PgmqTransport : ITransport, IDeadLetterAccess
     }
 
     /// <inheritdoc/>
-    public async ValueTask<StoredDeadLetter?> FindAsync(string queue, string position, CancellationToken cancellationToken)
+    async ValueTask<StoredDeadLetter?> IDeadLetterAccess.FindAsync(string queue, string position, CancellationToken cancellationToken)
     {
         ThrowIfDisposed();
         var found = await _deadLetters.ListAsync(queue, RowId(position) - 1, 1, cancellationToken).ConfigureAwait(false);
@@ -127,7 +127,7 @@ public sealed class PgmqTransport : ITransport, IDeadLetterAccess
     }
 
     /// <inheritdoc/>
-    public ValueTask<bool> DeleteAsync(string queue, string position, CancellationToken cancellationToken)
+    ValueTask<bool> IDeadLetterAccess.DeleteAsync(string queue, string position, CancellationToken cancellationToken)
     {
         ThrowIfDisposed();
         return _deadLetters.DeleteAsync(queue, RowId(position), cancellationToken);

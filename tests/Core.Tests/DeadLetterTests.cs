@@ -144,14 +144,14 @@ public sealed class DeadLetterTests
 
         public ValueTask<IReceiver> OpenReceiverAsync(ReceiverOptions options, CancellationToken cancellationToken) => inner.OpenReceiverAsync(options, cancellationToken);
 
-        public ValueTask<long> CountAsync(string queue, CancellationToken cancellationToken) => inner.CountAsync(queue, cancellationToken);
+        public ValueTask<long> CountAsync(string queue, CancellationToken cancellationToken) => ((IDeadLetterAccess)inner).CountAsync(queue, cancellationToken);
 
         public ValueTask<IReadOnlyList<StoredDeadLetter>> ListAsync(string queue, string? after, int max, CancellationToken cancellationToken) =>
-            inner.ListAsync(queue, after, max, cancellationToken);
+            ((IDeadLetterAccess)inner).ListAsync(queue, after, max, cancellationToken);
 
-        public ValueTask<StoredDeadLetter?> FindAsync(string queue, string position, CancellationToken cancellationToken) => inner.FindAsync(queue, position, cancellationToken);
+        public ValueTask<StoredDeadLetter?> FindAsync(string queue, string position, CancellationToken cancellationToken) => ((IDeadLetterAccess)inner).FindAsync(queue, position, cancellationToken);
 
-        public ValueTask<bool> DeleteAsync(string queue, string position, CancellationToken cancellationToken) => inner.DeleteAsync(queue, position, cancellationToken);
+        public ValueTask<bool> DeleteAsync(string queue, string position, CancellationToken cancellationToken) => ((IDeadLetterAccess)inner).DeleteAsync(queue, position, cancellationToken);
 
         public ValueTask DisposeAsync() => inner.DisposeAsync();
     }

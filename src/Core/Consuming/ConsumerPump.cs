@@ -45,10 +45,10 @@ internal sealed class ConsumerPump : IDisposable
         MessagingStatus status, IServiceScopeFactory scopes, Telemetry telemetry, ExceptionReports reports, TimeProvider time, ILogger logger)
     {
         _reports = reports;
-        _failures = new(queue, scopes, reports, logger);
         (_transport, _receiver, _queue, _handler) = (transport, receiver, queue, handler);
         (_drainTimeout, _status, _time, _logger) = (drainTimeout, status, time, logger);
         _window = new(queue, time);
+        _failures = new(queue, _window.Clear, scopes, reports, logger);
         _work = Channel.CreateBounded<InFlight>(new BoundedChannelOptions(queue.LargestWindow) { SingleWriter = true });
         _settling = new(receiver, queue, transport.Capabilities.System, _window.Clear, _failures, telemetry, reports, time, logger);
         _suspects = new(_window, _work.Writer, _settling, queue, logger);

@@ -4,18 +4,21 @@ using Postrider.Core.Diagnostics;
 
 namespace Postrider.Core.Consuming;
 
-/// <summary>Runs <see cref="ConsumerOptions.OnFailed"/> for dead letters that are durable, beside the settling.</summary>
-internal sealed class FailureCallbacks(ConsumerQueue queue, IServiceScopeFactory scopes, ExceptionReports reports, ILogger logger)
+/// <summary>
+/// Runs <see cref="ConsumerOptions.OnFailed"/> for dead letters that are durable, beside the settling. Their places in the window are free when they have ended,
+/// so there are no more of them than places.
+/// </summary>
+internal sealed class FailureCallbacks(ConsumerQueue queue, Action<InFlight> free, IServiceScopeFactory scopes, ExceptionReports reports, ILogger logger)
 {
     private readonly Lock _gate = new();
     private readonly HashSet<Task> _running = [];
 
-    public void Run(PendingFailure failure)
+    public void Run(InFlight slot, PendingFailure failure)
     {
         lock (_gate)
         {
             _running.RemoveWhere(static task => task.IsCompleted);
-            _running.Add(Task.Run(() => RunAsync(failure)));
+            _running.Add(Task.Run(() => RunAsync(slot, failure)));
         }
     }
 
@@ -28,7 +31,7 @@ internal sealed class FailureCallbacks(ConsumerQueue queue, IServiceScopeFactory
         }
     }
 
-    private async Task RunAsync(PendingFailure failure)
+    private async Task RunAsync(InFlight slot, PendingFailure failure)
     {
         try
         {
@@ -42,6 +45,10 @@ internal sealed class FailureCallbacks(ConsumerQueue queue, IServiceScopeFactory
         {
             logger.OnFailedFailed(e, failure.Message.Envelope.Id, queue.Name);
             reports.Add(new(e, "on-failed", queue.Name) { Consumer = failure.Message.Consumer, Envelope = failure.Message.Envelope with { Body = default } });
+        }
+        finally
+        {
+            free(slot);
         }
     }
 }

@@ -130,13 +130,15 @@ internal sealed class SettlementLoop(
                 logger.SettlementLost(settlement.Delivery.Envelope.Id, queue.Name);
             }
 
+            telemetry.Settled(system, settlement, result.Status);
             if (result.Status == SettleStatus.Settled && settlement.Kind == SettlementKind.DeadLetter && slot.Failure is { } failure)
             {
-                failures.Run(failure);
+                failures.Run(slot, failure);
             }
-
-            telemetry.Settled(system, settlement, result.Status);
-            free(slot);
+            else
+            {
+                free(slot);
+            }
         }
 
         Array.Clear(_batch, 0, count);

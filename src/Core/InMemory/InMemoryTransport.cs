@@ -85,21 +85,21 @@ public sealed class InMemoryTransport : ITransport, IDeadLetterAccess
     }
 
     /// <inheritdoc/>
-    public ValueTask<long> CountAsync(string queue, CancellationToken cancellationToken) => new(DeadLettersOf(queue).CountVisible());
+    ValueTask<long> IDeadLetterAccess.CountAsync(string queue, CancellationToken cancellationToken) => new(DeadLettersOf(queue).CountVisible());
 
     /// <inheritdoc/>
-    public ValueTask<IReadOnlyList<StoredDeadLetter>> ListAsync(string queue, string? after, int max, CancellationToken cancellationToken)
+    ValueTask<IReadOnlyList<StoredDeadLetter>> IDeadLetterAccess.ListAsync(string queue, string? after, int max, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
         return new(DeadLettersOf(queue).Browse(after is null ? 0 : Place(after), max));
     }
 
     /// <inheritdoc/>
-    public ValueTask<StoredDeadLetter?> FindAsync(string queue, string position, CancellationToken cancellationToken) =>
+    ValueTask<StoredDeadLetter?> IDeadLetterAccess.FindAsync(string queue, string position, CancellationToken cancellationToken) =>
         new(DeadLettersOf(queue).Browse(Place(position) - 1, 1) is [var found] && found.Position == position ? found : null);
 
     /// <inheritdoc/>
-    public ValueTask<bool> DeleteAsync(string queue, string position, CancellationToken cancellationToken) => new(DeadLettersOf(queue).Delete(Place(position)));
+    ValueTask<bool> IDeadLetterAccess.DeleteAsync(string queue, string position, CancellationToken cancellationToken) => new(DeadLettersOf(queue).Delete(Place(position)));
 
     /// <summary>Disposes of its receivers too. The broker and its messages stay.</summary>
     public async ValueTask DisposeAsync()
