@@ -83,15 +83,15 @@ public abstract partial class Scenarios
 
     private protected async ValueTask<Delivery> TakeOneAsync(IReceiver receiver) => (await TakeAsync(receiver, 1).ConfigureAwait(false))[0];
 
-    /// <summary>Takes and acks until so many have come.</summary>
+    /// <summary>Takes and acks until so many have come. Their bodies are copies: a transport's are valid until the ack only.</summary>
     private protected async ValueTask<List<Delivery>> DrainAsync(IReceiver receiver, int count)
     {
         var all = new List<Delivery>();
         while (all.Count < count)
         {
             var some = await TakeAsync(receiver, Math.Min(50, count - all.Count)).ConfigureAwait(false);
+            all.AddRange(some.Select(static one => new Drained(one)));
             await AckAsync(receiver, [.. some]).ConfigureAwait(false);
-            all.AddRange(some);
         }
 
         return all;
@@ -168,5 +168,12 @@ public abstract partial class Scenarios
         var cancelled = new TaskCompletionSource();
         cancellationToken.UnsafeRegister(static state => ((TaskCompletionSource)state!).TrySetResult(), cancelled);
         return cancelled.Task;
+    }
+
+    /// <summary>What is left of a delivery when it has been settled.</summary>
+    private sealed class Drained : Delivery
+    {
+        public Drained(Delivery settled)
+            : base(settled.Queue, settled.Envelope with { Body = settled.Envelope.Body.ToArray() }, settled.Redeliveries) => Defect = settled.Defect;
     }
 }
