@@ -1,3 +1,4 @@
+using Postrider.Core.Consuming;
 using Postrider.Core.Transport;
 
 namespace Postrider;
@@ -5,9 +6,9 @@ namespace Postrider;
 /// <summary>The delivery that is being handled. Valid until the handler returns; not thread-safe.</summary>
 public sealed class ConsumeContext
 {
-    internal ConsumeContext()
-    {
-    }
+    private int _cancelledBy;
+
+    internal ConsumeContext(InFlight place) => Place = place;
 
     /// <summary>The message's metadata and raw body.</summary>
     public Envelope Envelope => Delivery.Envelope;
@@ -67,7 +68,7 @@ public sealed class ConsumeContext
     public string Consumer { get; internal set; } = null!;
 
     /// <summary>1 for the first handler run, 2 for the first retry.</summary>
-    public int Attempt => Envelope.Attempt;
+    public int Attempt => Place.Attempt;
 
     /// <summary>Hand-outs that ended without an outcome.</summary>
     public int Redeliveries => Delivery.Redeliveries;
@@ -84,4 +85,42 @@ public sealed class ConsumeContext
 
     /// <summary>Cancelled when the lease was lost, when the drain at shutdown ran out of time, or by <see cref="HandlerTimeout"/>.</summary>
     public CancellationToken CancellationToken { get; internal set; }
+
+    /// <summary>Why <see cref="CancellationToken"/> was cancelled. Thread-safe.</summary>
+    public CancellationCause CancelledBy => (CancellationCause)Volatile.Read(ref _cancelledBy);
+
+    internal LeaseRenewer? Leases { get; set; }
+
+    internal InFlight Place { get; }
+
+    /// <summary>
+    /// Starts the lease anew, by <see cref="ConsumerOptions.Lease"/> from now on. Only needed with <see cref="ConsumerOptions.RenewLease"/> off; may be called at any
+    /// time while the handler runs.
+    /// </summary>
+    /// <returns>Whether the delivery is still ours. Where a broker has no leases to renew: whether it has not been lost yet.</returns>
+    /// <exception cref="TransportException">The broker could not be told.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; it may have been renewed.</exception>
+    public ValueTask<bool> RenewLeaseAsync(CancellationToken cancellationToken = default) =>
+        Leases is { } leases ? leases.RenewAsync(Place, cancellationToken) : new(!Place.LeaseLost);
+
+    /// <summary>The first cause counts.</summary>
+    internal void SetCancelledBy(CancellationCause cause) => Interlocked.CompareExchange(ref _cancelledBy, (int)cause, (int)CancellationCause.None);
+
+    internal void ClearCancelledBy() => Volatile.Write(ref _cancelledBy, (int)CancellationCause.None);
+}
+
+/// <summary>Why a handler was cancelled.</summary>
+public enum CancellationCause
+{
+    /// <summary>It was not.</summary>
+    None,
+
+    /// <summary>The drain at shutdown ran out of time: the message goes back untouched.</summary>
+    Shutdown,
+
+    /// <summary>The time of <see cref="HandlerTimeout"/> is over: this run has failed.</summary>
+    Timeout,
+
+    /// <summary>The lease is over, and another may hold the message: what comes of this run is not told to the broker.</summary>
+    LeaseLost,
 }

@@ -12,11 +12,25 @@ public sealed record ConsumerOptions
     /// <summary>The topics (patterns) bound to the queue. Empty: the message's own name.</summary>
     public ImmutableArray<string> Topics { get; init; } = [];
 
-    /// <summary>How many handlers of the queue run at once. The only knob of throughput: prefetch is computed from it.</summary>
+    /// <summary>
+    /// How many handlers of the queue run at once; for a batch consumer how many batches, by default one. The only knob of throughput: prefetch is computed from it.
+    /// </summary>
     public int Concurrency { get; init; } = 16;
+
+    /// <summary>Which messages of the queue wait for each other, in each process.</summary>
+    public MessageOrder Order { get; init; }
+
+    /// <summary>How large the batches of a batch consumer are. Not for others.</summary>
+    public BatchOptions? Batch { get; init; }
 
     /// <summary>How long a delivery of the queue is ours without renewal; renewed while the handler runs.</summary>
     public TimeSpan Lease { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>
+    /// Leases of the queue are renewed by themselves. If not, a handler has at least two thirds of <see cref="Lease"/>, and calls
+    /// <see cref="ConsumeContext.RenewLeaseAsync"/> to show that it gets on: one that hangs loses its message then. No use on brokers without leases (RabbitMQ).
+    /// </summary>
+    public bool RenewLease { get; init; } = true;
 
     /// <summary>After this many redeliveries without an outcome a message of the queue goes to the dead-letter queue without being run again.</summary>
     public int MaxRedeliveries { get; init; } = 10;
@@ -35,6 +49,26 @@ public sealed record ConsumerOptions
 
     /// <summary>Middlewares of this consumer, inside the global ones; the first is outermost.</summary>
     public ImmutableArray<ConsumeMiddleware> Middleware { get; init; } = [];
+}
+
+/// <summary>Which messages wait for each other. It is kept within a process: two processes that consume one queue handle messages of one key at the same time.</summary>
+public enum MessageOrder
+{
+    /// <summary>None.</summary>
+    None,
+
+    /// <summary>
+    /// Those with the same key (<see cref="PublishOptions.Key"/>) are handled one after another, in the order in which they came; others, and those without a key,
+    /// beside them. One that is to be tried again lets those behind it pass.
+    /// </summary>
+    ByKey,
+
+    /// <summary>
+    /// As <see cref="ByKey"/>, and one that is to be tried again holds its key back until it has succeeded, or gone to the dead-letter queue. It stays in the window
+    /// meanwhile, with its lease renewed, and those behind it too: when they fill the window, all others wait, so choose short delays. When the process ends
+    /// meanwhile, its attempts are forgotten, and the next process tries at once.
+    /// </summary>
+    ByKeyWithRetries,
 }
 
 /// <summary>What becomes of a message that is handed out after its time to live.</summary>

@@ -34,12 +34,9 @@ public sealed class MessagingBuilder
         where TMessage : notnull
     {
         Services.TryAddScoped<TConsumer>();
-        var name = typeof(TConsumer).Name;
-        const string suffix = "Consumer";
-        var queue = name.Length > suffix.Length && name.EndsWith(suffix, StringComparison.Ordinal) ? name[..^suffix.Length] : name;
-        _registration.Consumers.Add(new ConsumerRegistration<TConsumer, TMessage>(name, Options(configure))
+        _registration.Consumers.Add(new ConsumerRegistration<TConsumer, TMessage>(typeof(TConsumer).Name, Options(configure))
         {
-            DefaultQueue = MessageType.KebabCase(queue),
+            DefaultQueue = QueueOf(typeof(TConsumer).Name),
         });
         return this;
     }
@@ -57,6 +54,34 @@ public sealed class MessagingBuilder
             DefaultQueue = queue,
         });
         return this;
+    }
+
+    /// <summary>
+    /// Registers a consumer class that takes many messages at a time: made from dependency injection for each batch, with a queue of its own unless the options name
+    /// one. The options begin with one batch at a time and the default <see cref="BatchOptions"/>.
+    /// </summary>
+    public MessagingBuilder AddBatchConsumer<[System.Diagnostics.CodeAnalysis.DynamicallyAccessedMembers(
+        System.Diagnostics.CodeAnalysis.DynamicallyAccessedMemberTypes.PublicConstructors)] TConsumer, TMessage>(
+        Func<ConsumerOptions, ConsumerOptions>? configure = null)
+        where TConsumer : class, IBatchConsumer<TMessage>
+        where TMessage : notnull
+    {
+        Services.TryAddScoped<TConsumer>();
+        return AddBatchConsumer<TMessage>(
+            typeof(TConsumer).Name, QueueOf(typeof(TConsumer).Name), configure,
+            static (services, batch, cancellationToken) => services.GetRequiredService<TConsumer>().ConsumeAsync(batch, cancellationToken));
+    }
+
+    /// <summary>Registers a delegate that takes many messages of a queue at a time.</summary>
+    public MessagingBuilder AddBatchConsumer<TMessage>(
+        string queue, Func<IReadOnlyList<BatchItem<TMessage>>, CancellationToken, ValueTask<Outcome>> consume,
+        Func<ConsumerOptions, ConsumerOptions>? configure = null)
+        where TMessage : notnull
+    {
+        ArgumentNullException.ThrowIfNull(queue);
+        ArgumentNullException.ThrowIfNull(consume);
+        return AddBatchConsumer<TMessage>(
+            $"{queue}:{MessageType<TMessage>.Instance.Name ?? "*"}", queue, configure, (_, batch, cancellationToken) => consume(batch, cancellationToken));
     }
 
     /// <summary>Wraps every publish and send. The first registered is outermost.</summary>
@@ -136,6 +161,23 @@ public sealed class MessagingBuilder
     /// <summary>Chooses the in-memory transport. Give hosts of one process the same broker to connect them.</summary>
     public MessagingBuilder UseInMemory(InMemoryBroker? broker = null) =>
         UseTransport(MessagingRegistration.InMemory, services => new InMemoryTransport(broker ?? services.GetRequiredService<InMemoryBroker>()));
+
+    private MessagingBuilder AddBatchConsumer<TMessage>(
+        string name, string queue, Func<ConsumerOptions, ConsumerOptions>? configure,
+        Func<IServiceProvider, IReadOnlyList<BatchItem<TMessage>>, CancellationToken, ValueTask<Outcome>> consume)
+        where TMessage : notnull
+    {
+        var options = new ConsumerOptions { Concurrency = 1, Batch = new() };
+        _registration.Consumers.Add(new BatchRegistration<TMessage>(name, configure?.Invoke(options) ?? options, consume) { DefaultQueue = queue });
+        return this;
+    }
+
+    /// <summary>Each consumer class has a queue of its own.</summary>
+    private static string QueueOf(string name)
+    {
+        const string suffix = "Consumer";
+        return MessageType.KebabCase(name.Length > suffix.Length && name.EndsWith(suffix, StringComparison.Ordinal) ? name[..^suffix.Length] : name);
+    }
 
     private static ConsumerOptions Options(Func<ConsumerOptions, ConsumerOptions>? configure) => configure?.Invoke(new()) ?? new();
 }

@@ -75,6 +75,9 @@ public enum QueueState
     /// <summary>The broker is away; trying again.</summary>
     Reconnecting,
 
+    /// <summary>Nothing is taken, since a message whose attempts are used up stopped the queue (<see cref="ExhaustedMessage.Stop"/>), until the host starts again.</summary>
+    Paused,
+
     /// <summary>Taking no more; running handlers finish.</summary>
     Draining,
 

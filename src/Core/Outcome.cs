@@ -3,8 +3,9 @@ namespace Postrider;
 /// <summary>What a delivery came to. A closed value: acked, to be tried again, or for the dead-letter queue.</summary>
 public readonly record struct Outcome
 {
-    private Outcome(OutcomeKind kind, TimeSpan delay, DeadLetterReason reason, string? description, Exception? exception, bool isDiscarded = false) =>
-        (Kind, Delay, Reason, Description, Exception, IsDiscarded) = (kind, delay, reason, description, exception, isDiscarded);
+    private Outcome(
+        OutcomeKind kind, TimeSpan delay, DeadLetterReason reason, string? description, Exception? exception, bool isDiscarded = false, bool stopsQueue = false) =>
+        (Kind, Delay, Reason, Description, Exception, IsDiscarded, StopsQueue) = (kind, delay, reason, description, exception, isDiscarded, stopsQueue);
 
     /// <summary>Done: the message leaves the queue.</summary>
     public static Outcome Ack => default;
@@ -27,6 +28,9 @@ public readonly record struct Outcome
     /// <summary>It leaves the queue without having been done, because the user chose that over a dead letter.</summary>
     internal bool IsDiscarded { get; }
 
+    /// <summary>It stays in its queue, from which nothing is taken any more.</summary>
+    internal bool StopsQueue { get; }
+
     /// <summary>Hand it out again after the delay, as the next attempt.</summary>
     /// <remarks>Counts against <see cref="RetryPolicy.MaxAttempts"/> like a failure: with the last attempt used up it becomes a dead letter.</remarks>
     public static Outcome Retry(TimeSpan delay) => new(OutcomeKind.Retry, delay, default, null, null);
@@ -39,6 +43,9 @@ public readonly record struct Outcome
 
     internal static Outcome DeadLetterBecause(DeadLetterReason reason, string? description, Exception? exception = null) =>
         new(OutcomeKind.DeadLetter, default, reason, description, exception);
+
+    internal static Outcome StopQueue(string description, Exception? exception) =>
+        new(OutcomeKind.Retry, default, DeadLetterReason.Exhausted, description, exception, stopsQueue: true);
 
     internal static Outcome DiscardBecause(DeadLetterReason reason, string? description, Exception? exception = null) =>
         new(OutcomeKind.Ack, default, reason, description, exception, isDiscarded: true);

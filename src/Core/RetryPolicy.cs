@@ -188,4 +188,10 @@ public enum ExhaustedMessage
 
     /// <summary>It is gone; counted and logged, and warned of when the host starts.</summary>
     Discard,
+
+    /// <summary>
+    /// It goes back into its queue, and this process takes nothing more from that until the host starts again: for work where nothing may overtake what failed. What
+    /// runs is finished, the queue is <see cref="QueueState.Paused"/> and the host not healthy. Another process that gets the message does the same.
+    /// </summary>
+    Stop,
 }

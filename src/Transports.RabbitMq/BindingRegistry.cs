@@ -33,6 +33,7 @@ internal sealed class BindingRegistry(Connections connections, RabbitMqPublisher
     private readonly Lock _lock = new();
     private Task? _next;
     private Reader? _reader;
+    private bool _isSecured;
 
     /// <summary>Notes what is not noted yet.</summary>
     public async ValueTask AddAsync(IReadOnlyList<Binding> bindings, CancellationToken cancellationToken)
@@ -94,6 +95,12 @@ internal sealed class BindingRegistry(Connections connections, RabbitMqPublisher
             {
                 // From here on new ones wait for the next mark.
                 _next = null;
+            }
+
+            if (create && !_isSecured)
+            {
+                await FirstStream.SecureAsync(connections, Stream, CancellationToken.None).ConfigureAwait(false);
+                _isSecured = true;
             }
 
             using var limit = new CancellationTokenSource(timeout);

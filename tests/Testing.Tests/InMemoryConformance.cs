@@ -46,6 +46,8 @@ public sealed class InMemoryFailures(InMemoryFixture fixture) : FailureScenarios
 
 public sealed class InMemoryHandling(InMemoryFixture fixture) : HandlingScenarios(fixture);
 
+public sealed class InMemoryOrder(InMemoryFixture fixture) : OrderScenarios(fixture);
+
 public sealed class InMemoryRawMessages(InMemoryFixture fixture) : RawMessageScenarios(fixture);
 
 public sealed class InMemoryShutdown(InMemoryFixture fixture) : ShutdownScenarios(fixture);

@@ -36,9 +36,12 @@ internal sealed class ConsumerPump : IDisposable
     private readonly SettlementLoop _settling;
     private readonly SuspectLane _suspects;
     private readonly FailureCallbacks _failures;
+    private readonly LeaseRenewer? _leases;
+    private readonly KeyedLanes? _lanes;
     private readonly ExceptionReports _reports;
     private readonly TimeSpan _drainTimeout;
     private volatile bool _draining;
+    private volatile string? _stopReason;
 
     public ConsumerPump(
         ITransport transport, IReceiver receiver, ConsumerQueue queue, DeliveryHandler handler, TimeSpan drainTimeout,
@@ -51,10 +54,13 @@ internal sealed class ConsumerPump : IDisposable
         _failures = new(queue, _window.Clear, scopes, reports, logger);
         _work = Channel.CreateBounded<InFlight>(new BoundedChannelOptions(queue.LargestWindow) { SingleWriter = true });
         _settling = new(receiver, queue, transport.Capabilities.System, _window.Clear, _failures, telemetry, reports, time, logger);
+        _leases = receiver is ILeaseRenewal renewal ? new(renewal, _window, queue, time, logger) : null;
+        _lanes = queue.Order == MessageOrder.None ? null : new(queue.Order, _work.Writer, time);
         _suspects = new(_window, _work.Writer, _settling, queue, logger);
     }
 
     /// <summary>Runs until stopped, then drains. The receiver stays the caller's to dispose of.</summary>
+    /// <exception cref="QueueStoppedException">A message's attempts are used up, and its policy stops the queue then.</exception>
     /// <exception cref="Exception">Receiving failed in a way that needs a new receiver; what was running has been drained.</exception>
     public async Task RunAsync(CancellationToken stop)
     {
@@ -62,13 +68,11 @@ internal sealed class ConsumerPump : IDisposable
         using var renewing = new CancellationTokenSource();
         using var broken = CancellationTokenSource.CreateLinkedTokenSource(stop);
         var settling = StartAsync(() => _settling.RunAsync(abandon.Token), broken);
-        var renewal = _receiver is ILeaseRenewal renewable
-            ? StartAsync(() => new LeaseRenewer(renewable, _window, _queue, _time, _logger).RunAsync(renewing.Token), broken)
-            : Task.CompletedTask;
+        var renewal = _leases is { } leases ? StartAsync(() => leases.RunAsync(renewing.Token), broken) : Task.CompletedTask;
         var workers = new Task[_queue.Concurrency];
         for (var i = 0; i < workers.Length; i++)
         {
-            workers[i] = StartAsync(WorkAsync, broken);
+            workers[i] = StartAsync(() => WorkAsync(broken), broken);
         }
 
         var working = Task.WhenAll(workers);
@@ -81,6 +85,11 @@ internal sealed class ConsumerPump : IDisposable
             await DrainAsync(working, settling, abandon).ConfigureAwait(false);
             await renewing.CancelAsync().ConfigureAwait(false);
             await renewal.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        if (_stopReason is { } reason)
+        {
+            throw new QueueStoppedException(reason);
         }
 
         if (!stop.IsCancellationRequested)
@@ -181,7 +190,7 @@ internal sealed class ConsumerPump : IDisposable
             {
                 _suspects.Add(slot);
             }
-            else
+            else if (_lanes?.Enter(slot) != false)
             {
                 _work.Writer.TryWrite(slot);
             }
@@ -190,31 +199,54 @@ internal sealed class ConsumerPump : IDisposable
         return _suspects.IsEmpty ? ValueTask.CompletedTask : _suspects.RunAsync(stop);
     }
 
-    private async Task WorkAsync()
+    private async Task WorkAsync(CancellationTokenSource broken)
     {
         while (await _work.Reader.WaitToReadAsync().ConfigureAwait(false))
         {
             while (_work.Reader.TryRead(out var slot))
             {
-                if (slot.LeaseLost)
+                var key = _lanes is null ? null : slot.Delivery!.Envelope.Key;
+                if (await HandleAsync(slot).ConfigureAwait(false) is not { } settlement)
                 {
-                    // It was lost while the delivery waited here.
                     _window.Clear(slot);
                 }
-                else if (_draining)
+                else if (_lanes?.Hold(slot, settlement) == true)
                 {
-                    _settling.Post(slot, Settlement.Release(slot.Delivery!));
-                }
-                else if (await _handler.HandleAsync(slot).ConfigureAwait(false) is { } settlement)
-                {
-                    _settling.Post(slot, settlement);
+                    continue;
                 }
                 else
                 {
-                    _window.Clear(slot);
+                    if (slot.StopReason is { } reason)
+                    {
+                        // Set before it can come back: nothing is fetched any more.
+                        _stopReason = reason;
+                        await broken.CancelAsync().ConfigureAwait(false);
+                    }
+
+                    _settling.Post(slot, settlement);
                 }
+
+                _lanes?.Leave(key);
             }
         }
+    }
+
+    /// <returns>How to settle it, or null if its lease was lost, be it while it waited here.</returns>
+    private ValueTask<Settlement?> HandleAsync(InFlight slot)
+    {
+        if (slot.LeaseLost)
+        {
+            return default;
+        }
+
+        if (_draining)
+        {
+            return new(Settlement.Release(slot.Delivery!));
+        }
+
+        slot.Context.Leases = _leases;
+        slot.IsRunning = true;
+        return _handler.HandleAsync(slot);
     }
 
     /// <summary>Take no more → running handlers finish → at the deadline they are cancelled → everything is settled. Bounded.</summary>
@@ -229,6 +261,11 @@ internal sealed class ConsumerPump : IDisposable
         catch (Exception e)
         {
             _logger.ReceiveFailed(_queue.Name, TimeSpan.Zero, e.Message);
+        }
+
+        foreach (var slot in _lanes?.Close() ?? [])
+        {
+            _settling.Post(slot, Settlement.Release(slot.Delivery!));
         }
 
         _work.Writer.TryComplete();

@@ -11,9 +11,14 @@ internal sealed class ConsumerQueue
 
     public required string Name { get; init; }
 
+    /// <summary>How many deliveries are handled at once.</summary>
     public required int Concurrency { get; init; }
 
+    public MessageOrder Order { get; init; }
+
     public required TimeSpan Lease { get; init; }
+
+    public bool RenewLease { get; init; } = true;
 
     public required int MaxRedeliveries { get; init; }
 

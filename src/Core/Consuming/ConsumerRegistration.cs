@@ -16,6 +16,8 @@ internal abstract class ConsumerRegistration(string name, string? messageType, C
 
     public ConsumerOptions Options { get; } = options;
 
+    public virtual bool IsBatch => false;
+
     /// <summary>Set when the consumer is made by name: its queue when the options name none.</summary>
     public required string DefaultQueue { get; init; }
 
@@ -66,4 +68,19 @@ internal sealed class DelegateRegistration<TMessage>(
 {
     protected override ConsumeDelegate Invoker(Serializers serializers) => context =>
         consume(serializers.Decode<TMessage>(context.Envelope), context, context.CancellationToken);
+}
+
+/// <summary>Built once for each consumer, so that all its deliveries meet in one batcher.</summary>
+internal sealed class BatchRegistration<TMessage>(
+    string name, ConsumerOptions options, Func<IServiceProvider, IReadOnlyList<BatchItem<TMessage>>, CancellationToken, ValueTask<Outcome>> consume)
+    : ConsumerRegistration(name, MessageType<TMessage>.Instance.Name, options)
+    where TMessage : notnull
+{
+    public override bool IsBatch => true;
+
+    protected override ConsumeDelegate Invoker(Serializers serializers)
+    {
+        var batcher = new Batcher<TMessage>(Options.Batch!, Options.Concurrency, consume);
+        return context => batcher.AddAsync(serializers.Decode<TMessage>(context.Envelope), context);
+    }
 }

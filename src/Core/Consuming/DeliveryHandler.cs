@@ -74,7 +74,7 @@ internal sealed class DeliveryHandler(
                     : "The message names no type, and the queue has consumers of several.");
         }
 
-        var attempt = delivery.Envelope.Attempt;
+        var attempt = slot.Attempt;
         Cause.Begin(delivery.Envelope);
         try
         {
@@ -106,9 +106,13 @@ internal sealed class DeliveryHandler(
     private Settlement ToSettlement(InFlight slot, Outcome outcome)
     {
         var delivery = slot.Delivery!;
-        var attempt = delivery.Envelope.Attempt;
+        var attempt = slot.Attempt;
         switch (outcome.Kind)
         {
+            case OutcomeKind.Retry when outcome.StopsQueue:
+                logger.StoppingQueue(outcome.Exception, delivery.Envelope.Id, queue.Name, attempt, outcome.Description);
+                slot.StopReason = $"The message {delivery.Envelope.Id} stopped the queue '{queue.Name}' at attempt {attempt}. {outcome.Description}";
+                return Settlement.Release(delivery);
             case OutcomeKind.Retry:
                 logger.Retrying(outcome.Exception, delivery.Envelope.Id, queue.Name, attempt, outcome.Delay);
                 return Settlement.Retry(delivery, outcome.Delay);

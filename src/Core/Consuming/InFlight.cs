@@ -10,13 +10,27 @@ internal sealed class InFlight : IDisposable
     private bool _cancelled;
     private bool _finished;
 
-    public ConsumeContext Context { get; } = new();
+    public InFlight() => Context = new(this);
+
+    public ConsumeContext Context { get; }
 
     /// <summary>The delivery, until it is settled.</summary>
     public Delivery? Delivery { get; private set; }
 
     /// <summary>Another holder has the message: nothing is settled any more.</summary>
     public bool LeaseLost { get; private set; }
+
+    /// <summary>Why nothing more is to be taken from the queue.</summary>
+    public string? StopReason { get; set; }
+
+    /// <summary>When its lease began, by this process's clock.</summary>
+    public long LeasedAt { get; set; }
+
+    /// <summary>1 for the first handler run. It is more than the message tells when earlier runs were held here (<see cref="KeyedLanes"/>).</summary>
+    public int Attempt { get; set; }
+
+    /// <summary>A handler has it.</summary>
+    public bool IsRunning { get; set; }
 
     /// <summary>Whom to tell when its dead letter is durable.</summary>
     public PendingFailure? Failure { get; set; }
@@ -29,7 +43,10 @@ internal sealed class InFlight : IDisposable
         {
             Delivery = delivery;
             LeaseLost = false;
+            IsRunning = false;
+            Attempt = delivery.Envelope.Attempt;
             _finished = false;
+            Context.ClearCancelledBy();
         }
     }
 
@@ -48,6 +65,7 @@ internal sealed class InFlight : IDisposable
         {
             Delivery = null;
             Failure = null;
+            StopReason = null;
             Context.Delivery = null!;
             Context.Services = null!;
             if (_cancelled || !_cancellation.TryReset())
@@ -60,14 +78,14 @@ internal sealed class InFlight : IDisposable
     }
 
     /// <summary>Cancels the handler if the delivery is still this one and in its hands, and tells whether it is.</summary>
-    public bool LoseLease(Delivery delivery) => Cancel(delivery, leaseLost: true);
+    public bool LoseLease(Delivery delivery) => Cancel(delivery, CancellationCause.LeaseLost);
 
-    /// <summary>Cancels the handler, if there is one.</summary>
-    public void Cancel() => Cancel(null, leaseLost: false);
+    /// <summary>Cancels the handler, if there is one, since the drain is over.</summary>
+    public void Cancel() => Cancel(null, CancellationCause.Shutdown);
 
     public void Dispose() => _cancellation.Dispose();
 
-    private bool Cancel(Delivery? expected, bool leaseLost)
+    private bool Cancel(Delivery? expected, CancellationCause cause)
     {
         CancellationTokenSource cancellation;
         lock (_lock)
@@ -77,7 +95,8 @@ internal sealed class InFlight : IDisposable
                 return false;
             }
 
-            LeaseLost |= leaseLost;
+            LeaseLost |= cause == CancellationCause.LeaseLost;
+            Context.SetCancelledBy(cause);
             _cancelled = true;
             cancellation = _cancellation;
         }

@@ -4,7 +4,10 @@ using Postrider.Core.Transport;
 
 namespace Postrider.Core.Consuming;
 
-/// <summary>Keeps the leases of all deliveries in the window, three times per lease. A lost one cancels its handler.</summary>
+/// <summary>
+/// Keeps the leases of all deliveries in the window, three times per lease; with <see cref="ConsumerOptions.RenewLease"/> off, of those that wait for a handler.
+/// A lost one cancels its handler.
+/// </summary>
 internal sealed class LeaseRenewer(ILeaseRenewal receiver, PrefetchWindow window, ConsumerQueue queue, TimeProvider time, ILogger logger)
 {
     private readonly List<Delivery> _deliveries = [];
@@ -19,7 +22,8 @@ internal sealed class LeaseRenewer(ILeaseRenewal receiver, PrefetchWindow window
         {
             try
             {
-                await RenewAsync(stop).ConfigureAwait(false);
+                LoseUnrenewed();
+                await RenewAllAsync(stop).ConfigureAwait(false);
                 _renewedAt = time.GetTimestamp();
             }
             catch (Exception e) when (!stop.IsCancellationRequested)
@@ -30,13 +34,39 @@ internal sealed class LeaseRenewer(ILeaseRenewal receiver, PrefetchWindow window
         }
     }
 
-    private async ValueTask RenewAsync(CancellationToken stop)
+    /// <summary>For a handler that renews its own.</summary>
+    public async ValueTask<bool> RenewAsync(InFlight slot, CancellationToken cancellationToken)
+    {
+        if (slot.Delivery is not { } delivery || slot.LeaseLost)
+        {
+            return false;
+        }
+
+        var now = time.GetTimestamp();
+        var result = new SettleResult[1];
+        await receiver.RenewAsync(new[] { delivery }, result, cancellationToken).ConfigureAwait(false);
+        if (result[0].Error is { } error)
+        {
+            throw error;
+        }
+
+        if (result[0].Status == SettleStatus.Lost)
+        {
+            Lose(slot, delivery);
+            return false;
+        }
+
+        slot.LeasedAt = now;
+        return true;
+    }
+
+    private async ValueTask RenewAllAsync(CancellationToken stop)
     {
         _deliveries.Clear();
         _slots.Clear();
         foreach (var slot in window.Places)
         {
-            if (slot.Delivery is { } delivery && !slot.LeaseLost)
+            if (slot.Delivery is { } delivery && !slot.LeaseLost && (queue.RenewLease || !slot.IsRunning))
             {
                 _deliveries.Add(delivery);
                 _slots.Add(slot);
@@ -48,18 +78,48 @@ internal sealed class LeaseRenewer(ILeaseRenewal receiver, PrefetchWindow window
             return;
         }
 
+        var now = time.GetTimestamp();
         var results = new SettleResult[_deliveries.Count];
         await receiver.RenewAsync(_deliveries.ToArray(), results, stop).ConfigureAwait(false);
         for (var i = 0; i < results.Length; i++)
         {
-            // It is also lost when it was settled a moment ago; then the place no longer holds this delivery, and nothing happens.
-            if (results[i].Status == SettleStatus.Lost && _slots[i].LoseLease(_deliveries[i]))
+            if (results[i].Status == SettleStatus.Lost)
             {
-                logger.LeaseLost(_deliveries[i].Envelope.Id, queue.Name);
+                Lose(_slots[i], _deliveries[i]);
             }
             else if (results[i].Error is { } error)
             {
                 throw error;
+            }
+            else
+            {
+                _slots[i].LeasedAt = now;
+            }
+        }
+    }
+
+    /// <summary>It is also lost when it was settled a moment ago; then the place no longer holds this delivery, and nothing happens.</summary>
+    private void Lose(InFlight slot, Delivery delivery)
+    {
+        if (slot.LoseLease(delivery))
+        {
+            logger.LeaseLost(delivery.Envelope.Id, queue.Name);
+        }
+    }
+
+    /// <summary>Those whose handlers should have renewed them.</summary>
+    private void LoseUnrenewed()
+    {
+        if (queue.RenewLease)
+        {
+            return;
+        }
+
+        foreach (var slot in window.Places)
+        {
+            if (slot is { IsRunning: true, LeaseLost: false, Delivery: { } delivery } && time.GetElapsedTime(slot.LeasedAt) > queue.Lease)
+            {
+                Lose(slot, delivery);
             }
         }
     }
@@ -74,9 +134,9 @@ internal sealed class LeaseRenewer(ILeaseRenewal receiver, PrefetchWindow window
 
         foreach (var slot in window.Places)
         {
-            if (slot.Delivery is { } delivery && !slot.LeaseLost && slot.LoseLease(delivery))
+            if (slot.Delivery is { } delivery && !slot.LeaseLost)
             {
-                logger.LeaseLost(delivery.Envelope.Id, queue.Name);
+                Lose(slot, delivery);
             }
         }
     }

@@ -42,6 +42,11 @@ internal sealed class PrefetchWindow(ConsumerQueue queue, TimeProvider time) : I
         }
 
         place.Fill(delivery);
+        if (!queue.RenewLease)
+        {
+            place.LeasedAt = time.GetTimestamp();
+        }
+
         _filled++;
         _bytes += delivery.Envelope.Body.Length;
         return true;

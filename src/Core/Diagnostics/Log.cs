@@ -73,6 +73,9 @@ internal static partial class Log
     [LoggerMessage(32, LogLevel.Error, "The exception reporter {Reporter} threw; it was to report: {Reported}")]
     public static partial void ReportFailed(this ILogger logger, Exception exception, string reporter, string reported);
 
+    [LoggerMessage(33, LogLevel.Critical, "The message {MessageId} stops the queue '{Queue}' at attempt {Attempt}, as its RetryPolicy.OnExhausted says. It stays in the queue; nothing is taken from it here until the host starts again. {Description}")]
+    public static partial void StoppingQueue(this ILogger logger, Exception? exception, string messageId, string queue, int attempt, string? description);
+
     [LoggerMessage(30, LogLevel.Warning, "INSECURE: the transport '{System}' takes any certificate; whoever sits on the network can read and forge everything. Remove TlsOptions.InsecureSkipVerification.")]
     public static partial void TlsNotVerified(this ILogger logger, string system);
 }

@@ -76,8 +76,10 @@ internal sealed class MessagingRegistration
             queues.Add(new()
             {
                 Name = group.Key,
-                Concurrency = first.Options.Concurrency,
+                Concurrency = first.Options.Concurrency * (first.Options.Batch?.MaxSize ?? 1),
+                Order = first.Options.Order,
                 Lease = first.Options.Lease,
+                RenewLease = first.Options.RenewLease,
                 MaxRedeliveries = first.Options.MaxRedeliveries,
                 OnExpired = first.Options.OnExpired,
                 Fallback = fallback,
@@ -104,6 +106,16 @@ internal sealed class MessagingRegistration
         var options = consumer.Options;
         var who = $"The consumer '{consumer.Name}' of the queue '{consumer.Queue}'";
         Require(options.Concurrency is > 0 and <= 10_000, $"{who} has a Concurrency of {options.Concurrency}; it is from 1 to 10000.");
+        Require(
+            options.Batch is not { } batch || (batch.MaxSize is > 0 and <= 10_000 && batch.MaxSize * options.Concurrency <= 10_000),
+            $"{who} has a batch of {options.Batch?.MaxSize} messages and a Concurrency of {options.Concurrency} batches; together they are from 1 to 10000 messages.");
+        Require(options.Batch is not { } waiting || waiting.MaxWait >= TimeSpan.Zero, $"{who} has a negative MaxWait for its batches.");
+        Require(
+            options.Batch is not null == consumer.IsBatch,
+            consumer.IsBatch ? $"{who} takes batches, but its Batch options are null." : $"{who} takes one message at a time: Batch is for AddBatchConsumer.");
+        Require(
+            options.Batch is null || options.Order == MessageOrder.None,
+            $"{who} takes batches, in which messages of one key are side by side: an Order is not possible.");
         Require(options.Lease >= TimeSpan.FromMilliseconds(100), $"{who} has a Lease of {options.Lease}; it is at least 100 ms.");
         Require(options.MaxRedeliveries > 0, $"{who} has MaxRedeliveries {options.MaxRedeliveries}; it is at least 1.");
         foreach (var policy in options.Retry.All())
@@ -112,10 +124,11 @@ internal sealed class MessagingRegistration
         }
 
         Require(
-            (options.Concurrency, options.Lease, options.MaxRedeliveries, options.OnExpired)
-                == (first.Options.Concurrency, first.Options.Lease, first.Options.MaxRedeliveries, first.Options.OnExpired),
-            $"{who} shares it with '{first.Name}', but their Concurrency, Lease, MaxRedeliveries or OnExpired differ. Make them equal, or give it a queue of its own.");
+            OfQueue(options).Equals(OfQueue(first.Options)),
+            $"{who} shares it with '{first.Name}', but their Concurrency, Batch, Order, Lease, RenewLease, MaxRedeliveries or OnExpired differ. Make them equal, or give it a queue of its own.");
     }
+
+    private static object OfQueue(ConsumerOptions o) => (o.Concurrency, o.Batch, o.Order, o.Lease, o.RenewLease, o.MaxRedeliveries, o.OnExpired);
 
     private static void Require(bool condition, string otherwise)
     {

@@ -25,14 +25,22 @@ public static class HandlerTimeout
     private static async ValueTask<Outcome> RunAsync(ConsumeContext context, ConsumeDelegate next, TimeSpan timeout)
     {
         var outer = context.CancellationToken;
-        using var over = new CancellationTokenSource(timeout, context.Time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(outer, over.Token);
-        context.CancellationToken = either.Token;
+        using var limited = CancellationTokenSource.CreateLinkedTokenSource(outer);
+        var timer = context.Time.CreateTimer(
+            _ =>
+            {
+                // First why, then that.
+                context.SetCancelledBy(CancellationCause.Timeout);
+                limited.Cancel();
+            },
+            null, timeout, Timeout.InfiniteTimeSpan);
+        await using var stop = timer.ConfigureAwait(false);
+        context.CancellationToken = limited.Token;
         try
         {
             return await next(context).ConfigureAwait(false);
         }
-        catch (OperationCanceledException e) when (over.IsCancellationRequested)
+        catch (OperationCanceledException e) when (context.CancelledBy == CancellationCause.Timeout)
         {
             throw new TimeoutException($"The handler '{context.Consumer}' did not end within {timeout}.", e);
         }

@@ -29,7 +29,10 @@ internal static class Failures
             : outcome;
 
     private static Outcome Exhausted(RetryPolicy policy, string description, Exception? exception = null) =>
-        policy.OnExhausted == ExhaustedMessage.Discard
-            ? Outcome.DiscardBecause(DeadLetterReason.Exhausted, description, exception)
-            : Outcome.DeadLetterBecause(DeadLetterReason.Exhausted, description, exception);
+        policy.OnExhausted switch
+        {
+            ExhaustedMessage.Discard => Outcome.DiscardBecause(DeadLetterReason.Exhausted, description, exception),
+            ExhaustedMessage.Stop => Outcome.StopQueue(description, exception),
+            _ => Outcome.DeadLetterBecause(DeadLetterReason.Exhausted, description, exception),
+        };
 }

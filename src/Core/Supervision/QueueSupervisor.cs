@@ -26,6 +26,13 @@ internal sealed class QueueSupervisor(
                 await PumpAsync(stop).ConfigureAwait(false);
                 break;
             }
+            catch (QueueStoppedException e)
+            {
+                status.Set(queue.Name, QueueState.Paused);
+                reports.Add(new(e, "stop", queue.Name));
+                await Task.Delay(Timeout.InfiniteTimeSpan, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                break;
+            }
             catch (Exception e) when (!stop.IsCancellationRequested && e is not TransportException { IsFatal: true })
             {
                 // A pump that ran for a while failed anew; one that fails at once is backed off from.

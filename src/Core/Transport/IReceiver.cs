@@ -46,7 +46,7 @@ public interface ILeaseRenewal
     /// <summary>
     /// Starts the lease of each delivery anew, by <see cref="ReceiverOptions.Lease"/> from now on the server's clock.
     /// <see cref="SettleStatus.Settled"/> means renewed, <see cref="SettleStatus.Lost"/> that another holds the message or it is gone.
-    /// May be called at the same time as the receiver's other members.
+    /// May be called at the same time as the receiver's other members, and more than once at a time.
     /// </summary>
     ValueTask RenewAsync(ReadOnlyMemory<Delivery> deliveries, Memory<SettleResult> results, CancellationToken cancellationToken);
 }

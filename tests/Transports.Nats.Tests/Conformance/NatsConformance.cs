@@ -46,6 +46,8 @@ public sealed class NatsFailures(NatsFixture fixture) : FailureScenarios(fixture
 
 public sealed class NatsHandling(NatsFixture fixture) : HandlingScenarios(fixture);
 
+public sealed class NatsOrder(NatsFixture fixture) : OrderScenarios(fixture);
+
 public sealed class NatsRawMessages(NatsFixture fixture) : RawMessageScenarios(fixture);
 
 public sealed class NatsShutdown(NatsFixture fixture) : ShutdownScenarios(fixture);

@@ -46,6 +46,8 @@ public sealed class PgmqFailures(PgmqFixture fixture) : FailureScenarios(fixture
 
 public sealed class PgmqHandling(PgmqFixture fixture) : HandlingScenarios(fixture);
 
+public sealed class PgmqOrder(PgmqFixture fixture) : OrderScenarios(fixture);
+
 public sealed class PgmqRawMessages(PgmqFixture fixture) : RawMessageScenarios(fixture);
 
 public sealed class PgmqShutdown(PgmqFixture fixture) : ShutdownScenarios(fixture);

@@ -46,6 +46,8 @@ public sealed class RabbitMqFailures(RabbitMqFixture fixture) : FailureScenarios
 
 public sealed class RabbitMqHandling(RabbitMqFixture fixture) : HandlingScenarios(fixture);
 
+public sealed class RabbitMqOrder(RabbitMqFixture fixture) : OrderScenarios(fixture);
+
 public sealed class RabbitMqRawMessages(RabbitMqFixture fixture) : RawMessageScenarios(fixture);
 
 public sealed class RabbitMqShutdown(RabbitMqFixture fixture) : ShutdownScenarios(fixture);

@@ -1,6 +1,7 @@
 using System.Text.Json.Serialization;
 using Microsoft.Extensions.DependencyInjection;
 using Postrider.Core.Transport;
+using Xunit;
 
 namespace Postrider.Testing.Conformance;
 
@@ -50,6 +51,17 @@ public abstract class HostScenarios : Scenarios
         var dead = (await DrainAsync(receiver, 1))[0].Envelope;
         await NothingComesAsync(receiver);
         return dead;
+    }
+
+    /// <summary>Waits until it is so.</summary>
+    private protected async Task UntilAsync(Func<bool> condition)
+    {
+        var start = Time.GetTimestamp();
+        while (!condition())
+        {
+            Assert.True(Time.GetElapsedTime(start) < Fixture.Patience, $"It did not come to that within {Fixture.Patience}.");
+            await Task.Delay(Fixture.Quiet / 10, Time, Deadline);
+        }
     }
 
     private protected async Task SendRawAsync(string queue, Envelope envelope) => await SendAsync(await ConnectAsync(), queue, envelope);

@@ -82,10 +82,7 @@ public abstract class ShutdownScenarios(TransportFixture fixture) : HostScenario
         await begun.ReachAsync(1);
 
         var stopping = host.StopAsync();
-        while (host.Status.Queues[queue] != QueueState.Draining)
-        {
-            await Task.Delay(Fixture.Quiet / 10, Time, Deadline);
-        }
+        await UntilAsync(() => host.Status.Queues[queue] == QueueState.Draining);
 
         finish.SetResult();
         await stopping.WaitAsync(Fixture.Patience, Time);

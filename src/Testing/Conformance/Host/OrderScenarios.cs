@@ -1,0 +1,151 @@
+using Xunit;
+
+namespace Postrider.Testing.Conformance;
+
+/// <summary>Each of one key wait for each other, as their queue says; queues stop for one that fails for good, if its policy says so.</summary>
+public abstract class OrderScenarios(TransportFixture fixture) : HostScenarios(fixture)
+{
+    private const int Each = 20;
+
+    [Scenario(Fault.Reorders)]
+    public async Task Messages_of_one_key_are_handled_one_after_another_and_others_beside_them()
+    {
+        var queue = NewName();
+        var handled = new Happenings<(string? Key, int Number)>(Time, Fixture.Patience);
+        var (running, gate) = (0, new TaskCompletionSource());
+        await SendAsync(queue, ["a", "b"]);
+
+        await StartHostAsync(messaging => messaging.AddConsumer<Job>(
+            queue,
+            async (job, context, token) =>
+            {
+                if (Interlocked.Increment(ref running) == 2)
+                {
+                    // One of each key, no more: the second of neither key comes before its first has ended.
+                    gate.SetResult();
+                }
+
+                await gate.Task.WaitAsync(Fixture.Patience, Time, token);
+                handled.Add((context.Key, job.Number));
+                return Outcome.Ack;
+            },
+            options => options with { Order = MessageOrder.ByKey, Lease = LongLease }));
+
+        var seen = await handled.ReachAsync(Each * 2);
+        foreach (var key in (string[])["a", "b"])
+        {
+            Assert.Equal(Enumerable.Range(1, Each), seen.Where(one => one.Key == key).Select(static one => one.Number));
+        }
+    }
+
+    [Scenario(Fault.Reorders)]
+    public async Task One_that_fails_holds_its_key_back_until_it_has_succeeded()
+    {
+        var queue = NewName();
+        var handled = new Happenings<(string? Key, int Number, int Attempt)>(Time, Fixture.Patience);
+        await SendAsync(queue, ["a", "b"]);
+        await StartHostAsync(messaging => messaging.AddConsumer<Job>(
+            queue,
+            (job, context, _) =>
+            {
+                handled.Add((context.Key, job.Number, context.Attempt));
+                return job.Number == 1 && context is { Key: "a", Attempt: < 3 } ? throw new InvalidOperationException("not yet") : new(Outcome.Ack);
+            },
+            options => options with { Order = MessageOrder.ByKeyWithRetries, Lease = LongLease, Retry = RetryPolicy.Fixed(Fixture.Quiet / 3) with { MaxAttempts = 3 } }));
+
+        var seen = await handled.ReachAsync((Each * 2) + 2);
+
+        Assert.Equal(
+            [(1, 1), (1, 2), (1, 3), .. Enumerable.Range(2, Each - 1).Select(static number => (number, 1))],
+            seen.Where(static one => one.Key == "a").Select(static one => (one.Number, one.Attempt)));
+        Assert.Equal(Enumerable.Range(1, Each), seen.Where(static one => one.Key == "b").Select(static one => one.Number));
+    }
+
+    [Scenario(Fault.LosesReleases, Fault.LosesAttempt)]
+    public async Task A_message_that_fails_for_good_stops_its_queue_and_stays_in_it()
+    {
+        var (queue, topic) = (NewName(), NewName());
+        var runs = new Happenings<(int Number, int Attempt)>(Time, Fixture.Patience);
+        Func<ConsumerOptions, ConsumerOptions> stop = On(topic, options => options with
+        {
+            Concurrency = 1, Lease = LongLease, Retry = RetryPolicy.Immediate with { MaxAttempts = 2, OnExhausted = ExhaustedMessage.Stop },
+        });
+        var host = await StartHostAsync(messaging => messaging.AddConsumer<Job>(
+            queue,
+            (job, context, _) =>
+            {
+                runs.Add((job.Number, context.Attempt));
+                return job.Number == 1 ? throw new InvalidOperationException("never") : new(Outcome.Ack);
+            },
+            stop));
+        await host.Bus.SendAsync(queue, new Job(1));
+        await runs.ReachAsync(2);
+        await UntilAsync(() => host.Status.Queues[queue] == QueueState.Paused);
+        Assert.False(host.Status.IsHealthy);
+        await host.Bus.SendAsync(queue, new Job(2));
+        await Task.Delay(Fixture.Quiet, Time, Deadline);
+        Assert.Equal([(1, 1), (1, 2)], runs.Seen);
+        await host.StopAsync();
+
+        // Whoever starts after it was mended gets both.
+        var again = new Happenings<(int Number, int Attempt)>(Time, Fixture.Patience);
+        await StartHostAsync(messaging => messaging.AddConsumer<Job>(
+            queue,
+            (job, context, _) =>
+            {
+                again.Add((job.Number, context.Attempt));
+                return new(Outcome.Ack);
+            },
+            stop));
+        Assert.Equal([(1, 2), (2, 1)], (await again.ReachAsync(2)).Order());
+    }
+
+    [Scenario(Fault.DropsMessages, Fault.DropsRetries)]
+    public async Task A_batch_has_an_outcome_for_each_of_its_messages()
+    {
+        var queue = NewName();
+        var batches = new Happenings<(int Number, int Attempt)[]>(Time, Fixture.Patience);
+        await SendAsync(queue, ["k"]);
+
+        var host = await StartHostAsync(messaging => messaging.AddBatchConsumer<Job>(
+            queue,
+            (batch, _) =>
+            {
+                batches.Add([.. batch.Select(static item => (item.Message.Number, item.Context.Attempt))]);
+                foreach (var item in batch)
+                {
+                    item.Outcome = item.Message.Number == 3 && item.Context.Attempt == 1 ? Outcome.Retry(TimeSpan.Zero)
+                        : item.Message.Number == 4 ? Outcome.DeadLetter("not this one")
+                        : null;
+                }
+
+                return new(Outcome.Ack);
+            },
+            options => options with { Lease = LongLease, Batch = new() { MaxSize = Each / 2, MaxWait = Fixture.Quiet / 3 } }));
+
+        await UntilAsync(() => batches.Seen.Sum(static batch => batch.Length) == Each + 1);
+        Assert.All(batches.Seen, batch => Assert.InRange(batch.Length, 1, Each / 2));
+        Assert.Contains(batches.Seen, static batch => batch.Length > 1);
+        var seen = batches.Seen.SelectMany(static batch => batch).ToList();
+        Assert.Equal(Enumerable.Range(1, Each), seen.Where(static one => one.Attempt == 1).Select(static one => one.Number).Order());
+        Assert.Equal([(3, 2)], seen.Where(static one => one.Attempt > 1));
+        await host.StopAsync();
+        Assert.Equal("not this one", (await DeadLetterAsync(await ConnectAsync(), queue)).DeadLetter!.Description);
+        await using var receiver = await OpenAsync(await ConnectAsync(), queue);
+        await NothingComesAsync(receiver);
+    }
+
+    /// <summary>Before anybody consumes them, of all keys in turn.</summary>
+    private async Task SendAsync(string queue, string[] keys)
+    {
+        await DeclareAsync(await ConnectAsync(), queue);
+        var host = await StartHostAsync(static _ => { });
+        for (var number = 1; number <= Each; number++)
+        {
+            foreach (var key in keys)
+            {
+                await host.Bus.SendAsync(queue, new Job(number), new() { Key = key });
+            }
+        }
+    }
+}

@@ -1,0 +1,161 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.DependencyInjection;
+using Postrider.Core.InMemory;
+using Postrider.Core.Tests.Support;
+
+namespace Postrider.Core.Tests.Consuming;
+
+/// <summary>Messages of one key one after another, and what happens to them at a failure and at the end.</summary>
+public sealed class OrderTests
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+
+    [Fact]
+    public async Task One_of_a_key_runs_at_a_time_in_order_while_other_keys_and_those_without_run_beside_it()
+    {
+        const int Each = 200;
+        string?[] keys = ["a", "b", "c", null];
+        var running = new ConcurrentDictionary<string, int>();
+        var handled = new ConcurrentQueue<(string? Key, int Number)>();
+        var (most, overlaps, all) = (0, 0, 0);
+        var broker = new InMemoryBroker();
+        await StoreAsync(broker, Enumerable.Range(0, Each).SelectMany(number => keys.Select(key => (key, number))));
+
+        await using var host = await StartAsync(broker, async (ping, context, token) =>
+        {
+            Max(ref most, Interlocked.Increment(ref all));
+            if (context.Key is { } key)
+            {
+                Interlocked.Add(ref overlaps, running.AddOrUpdate(key, 0, static (_, before) => before + 1));
+                await Task.Yield();
+                handled.Enqueue((key, ping.Number));
+                running.TryRemove(key, out _);
+            }
+            else
+            {
+                await Task.Yield();
+                handled.Enqueue((null, ping.Number));
+            }
+
+            Interlocked.Decrement(ref all);
+            return Outcome.Ack;
+        });
+        await Eventually.IsAsync(() => handled.Count == Each * keys.Length);
+
+        Assert.Equal(0, overlaps);
+        Assert.True(most > 1, "Nothing ran beside anything else.");
+        foreach (var key in keys.Where(static key => key is not null))
+        {
+            Assert.Equal(Enumerable.Range(0, Each), handled.Where(one => one.Key == key).Select(static one => one.Number));
+        }
+    }
+
+    [Fact]
+    public async Task One_that_fails_lets_the_others_pass_unless_it_is_to_hold_them()
+    {
+        Assert.Equal(["1.1", "2.1", "3.1", "1.2"], await RunsAsync(MessageOrder.ByKey));
+        Assert.Equal(["1.1", "1.2", "2.1", "3.1"], await RunsAsync(MessageOrder.ByKeyWithRetries));
+
+        static async Task<string[]> RunsAsync(MessageOrder order)
+        {
+            var runs = new ConcurrentQueue<string>();
+            var broker = new InMemoryBroker();
+            await StoreAsync(broker, [("a", 1), ("a", 2), ("a", 3)]);
+            await using var host = await StartAsync(
+                broker,
+                (ping, context, _) =>
+                {
+                    runs.Enqueue($"{ping.Number}.{context.Attempt}");
+                    return new(ping.Number == 1 && context.Attempt == 1 ? Outcome.Retry(TimeSpan.FromMilliseconds(300)) : Outcome.Ack);
+                },
+                order);
+            await Eventually.IsAsync(() => runs.Count == 4);
+            return [.. runs];
+        }
+    }
+
+    [Fact]
+    public async Task Held_attempts_count_and_end_in_a_dead_letter_that_tells_them()
+    {
+        var broker = new InMemoryBroker();
+        await StoreAsync(broker, [("a", 1), ("a", 2)]);
+        var handled = new TaskCompletionSource();
+        await using var host = await StartAsync(
+            broker,
+            (ping, _, _) =>
+            {
+                if (ping.Number == 1)
+                {
+                    throw new InvalidOperationException("never");
+                }
+
+                handled.SetResult();
+                return new(Outcome.Ack);
+            },
+            MessageOrder.ByKeyWithRetries,
+            options => options with { Retry = RetryPolicy.Fixed(TimeSpan.FromMilliseconds(1)) with { MaxAttempts = 4 } });
+        await handled.Task.WaitAsync(Patience);
+
+        var letters = host.Services.GetRequiredService<IDeadLetters>();
+        await Eventually.IsAsync(async () => await letters.CountAsync("ordered") == 1);
+        await foreach (var letter in letters.ListAsync("ordered"))
+        {
+            Assert.Equal((DeadLetterReason.Exhausted, 4), (letter.Envelope.DeadLetter!.Reason, letter.Envelope.DeadLetter.Attempts));
+        }
+    }
+
+    [Fact]
+    public async Task What_is_held_or_waits_goes_back_untouched_and_in_order_when_the_host_stops()
+    {
+        var broker = new InMemoryBroker();
+        await StoreAsync(broker, [("a", 1), ("a", 2), ("a", 3)]);
+        var begun = new TaskCompletionSource();
+        var first = await StartAsync(
+            broker,
+            (_, _, _) =>
+            {
+                begun.TrySetResult();
+                return new(Outcome.Retry(TimeSpan.FromHours(1)));
+            },
+            MessageOrder.ByKeyWithRetries);
+        await begun.Task.WaitAsync(Patience);
+        await first.DisposeAsync().AsTask().WaitAsync(Patience);
+
+        var seen = new ConcurrentQueue<(int, int, int)>();
+        await using var second = await StartAsync(broker, (ping, context, _) =>
+        {
+            seen.Enqueue((ping.Number, context.Attempt, context.Redeliveries));
+            return new(Outcome.Ack);
+        });
+        await Eventually.IsAsync(() => seen.Count == 3);
+        Assert.Equal([(1, 1, 0), (2, 1, 0), (3, 1, 0)], seen);
+    }
+
+    private static void Max(ref int most, int value)
+    {
+        int before;
+        while ((before = Volatile.Read(ref most)) < value && Interlocked.CompareExchange(ref most, value, before) != before)
+        {
+        }
+    }
+
+    /// <summary>Before anybody consumes them, so that one claim brings many.</summary>
+    private static async Task StoreAsync(InMemoryBroker broker, IEnumerable<(string? Key, int Number)> messages)
+    {
+        await using (await StartAsync(broker, static (_, _, _) => new(Outcome.Ack)))
+        {
+        }
+
+        await using var publisher = await TestHost.StartAsync(messaging => messaging.UseInMemory(broker));
+        foreach (var (key, number) in messages)
+        {
+            await publisher.Bus.SendAsync("ordered", new Ping(number), new() { Key = key });
+        }
+    }
+
+    private static Task<TestHost> StartAsync(
+        InMemoryBroker broker, Func<Ping, ConsumeContext, CancellationToken, ValueTask<Outcome>> consume, MessageOrder order = MessageOrder.ByKey,
+        Func<ConsumerOptions, ConsumerOptions>? change = null) => TestHost.StartAsync(messaging => messaging
+            .UseInMemory(broker)
+            .AddConsumer("ordered", consume, options => (change?.Invoke(options) ?? options) with { Order = order }));
+}
