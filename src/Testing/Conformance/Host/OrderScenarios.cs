@@ -1,3 +1,5 @@
+using System.Text.Json;
+using Postrider.Core.Transport;
 using Xunit;
 
 namespace Postrider.Testing.Conformance;
@@ -138,14 +140,16 @@ public abstract class OrderScenarios(TransportFixture fixture) : HostScenarios(f
     /// <summary>Before anybody consumes them, of all keys in turn.</summary>
     private async Task SendAsync(string queue, string[] keys)
     {
-        await DeclareAsync(await ConnectAsync(), queue);
-        var host = await StartHostAsync(static _ => { });
-        for (var number = 1; number <= Each; number++)
+        var transport = await ConnectAsync();
+        await DeclareAsync(transport, queue);
+        var numbers = Enumerable.Range(1, Each);
+        await StoreAsync(transport, [.. numbers.SelectMany(number => keys.Select(key => new OutgoingMessage(Destination.Queue(queue), new()
         {
-            foreach (var key in keys)
-            {
-                await host.Bus.SendAsync(queue, new Job(number), new() { Key = key });
-            }
-        }
+            Id = Guid.NewGuid().ToString("N"),
+            Type = "conformance.job",
+            Key = key,
+            ContentType = "application/json",
+            Body = JsonSerializer.SerializeToUtf8Bytes(new Job(number), ScenarioJson.Default.Job),
+        })))]);
     }
 }
