@@ -17,6 +17,9 @@ internal sealed class Copy(string queue, string messageId, Flow? flow)
     /// <summary>From when on it may be handed out.</summary>
     public DateTimeOffset Due { get; set; }
 
+    /// <summary>That of its next hand-out, or of the latest.</summary>
+    public int Attempt { get; set; } = 1;
+
     /// <summary>An earlier try to publish it ended without an answer.</summary>
     public bool WasInDoubt { get; set; }
 
@@ -24,29 +27,32 @@ internal sealed class Copy(string queue, string messageId, Flow? flow)
     public Delivery? Delivery { get; set; }
 
     /// <summary>Something is about to happen to it without any time passing.</summary>
-    public bool IsBusy => State is CopyState.Publishing or CopyState.Ready or CopyState.InHand or CopyState.Telling;
+    public bool IsBusy => IsOpen && State != CopyState.Later;
 
     /// <summary>It has not come to its end.</summary>
-    public bool IsOpen => IsBusy || State == CopyState.Later;
+    public bool IsOpen => State is not (CopyState.None or CopyState.InDoubt or CopyState.Ended);
 }
 
-/// <summary>Where a copy is.</summary>
+/// <summary>Where a copy is, in the order in which one is taken for what is handed out.</summary>
 internal enum CopyState
 {
     /// <summary>Not counted yet.</summary>
     None,
-
-    /// <summary>The transport has it, and has not answered.</summary>
-    Publishing,
-
-    /// <summary>No answer came: it may be stored or not.</summary>
-    InDoubt,
 
     /// <summary>In the queue, to be handed out.</summary>
     Ready,
 
     /// <summary>In the queue, due later.</summary>
     Later,
+
+    /// <summary>The transport has it, and has not answered.</summary>
+    Publishing,
+
+    /// <summary>On its way back into the queue: the transport is told, and has not answered.</summary>
+    Returning,
+
+    /// <summary>No answer came: it may be stored or not.</summary>
+    InDoubt,
 
     /// <summary>Handed out.</summary>
     InHand,

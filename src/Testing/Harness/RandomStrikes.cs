@@ -13,7 +13,7 @@ internal sealed class RandomStrikes(ChaosOptions options, int seed, Timeline tim
     private readonly Lock _gate = new();
     private readonly Dictionary<string, ulong> _places = new(StringComparer.Ordinal);
     private readonly Dictionary<ulong, ulong> _counts = [];
-    private readonly Dictionary<(string Queue, string MessageId), Acks> _acks = [];
+    private readonly Dictionary<(string Queue, string MessageId, int Attempt), Copies> _copies = [];
 
     /// <summary>The messages as the transport gets them: later, perhaps, and with duplicates behind them.</summary>
     public OutgoingMessage[] Publish(ReadOnlySpan<OutgoingMessage> batch)
@@ -47,18 +47,24 @@ internal sealed class RandomStrikes(ChaosOptions options, int seed, Timeline tim
     {
         lock (_gate)
         {
-            return AcksOf(delivery).Dropped.TryDequeue(out var redeliveries)
-                ? new Redelivered(delivery, Math.Max(redeliveries, delivery.Redeliveries)) { Defect = delivery.Defect }
-                : delivery;
+            var copies = CopiesOf(delivery);
+            var (copy, redeliveries) = copies.Returning.TryDequeue(out var returned) ? returned : (++copies.Count, 0);
+            return new Redelivered(delivery, copy, Math.Max(redeliveries, delivery.Redeliveries)) { Defect = delivery.Defect };
         }
     }
 
     /// <summary>The settlement as the transport gets it. A broker that does not hear of an ack has the message back in the end; here, at once.</summary>
     public Settlement Settle(Settlement settlement)
     {
-        var delivery = Redelivered.Unwrap(settlement.Delivery);
-        if (settlement.Kind == SettlementKind.Ack && DropsAck(settlement.Delivery))
+        var struck = (Redelivered)settlement.Delivery;
+        var delivery = Redelivered.Unwrap(struck);
+        if (settlement.Kind == SettlementKind.Release || (settlement.Kind == SettlementKind.Ack && DropsAck(struck)))
         {
+            lock (_gate)
+            {
+                CopiesOf(delivery).Returning.Enqueue((struck.Copy, struck.Redeliveries + (settlement.Kind == SettlementKind.Ack ? 1 : 0)));
+            }
+
             return Settlement.Release(delivery);
         }
 
@@ -66,38 +72,30 @@ internal sealed class RandomStrikes(ChaosOptions options, int seed, Timeline tim
         {
             SettlementKind.Ack => Settlement.Ack(delivery),
             SettlementKind.Retry => Settlement.Retry(delivery, settlement.Delay),
-            SettlementKind.DeadLetter => Settlement.DeadLetter(delivery, settlement.Info!),
-            _ => Settlement.Release(delivery),
+            _ => Settlement.DeadLetter(delivery, settlement.Info!),
         };
     }
 
-    private bool DropsAck(Delivery delivery)
+    /// <summary>Copies of one message are alike: which of them is quicker decides nothing.</summary>
+    private bool DropsAck(Redelivered delivery)
     {
         lock (_gate)
         {
-            // Copies of one message are alike, so it is their first, second, ... ack that is struck, whichever copy is quicker.
-            var acks = AcksOf(delivery);
-            acks.Count++;
-            var ack = Hash(_places.GetValueOrDefault(delivery.Envelope.Id) + acks.Count, delivery.Queue);
-            if (!Strikes("ack dropped", ack, options.DroppedAcks, delivery.Envelope))
-            {
-                return false;
-            }
-
-            acks.Dropped.Enqueue(delivery.Redeliveries + 1);
-            return true;
+            var place = _places.GetValueOrDefault(delivery.Envelope.Id);
+            var ack = Hash(place, $"{delivery.Queue}/{delivery.Envelope.Attempt}/{delivery.Copy}/{delivery.Redeliveries}");
+            return Strikes("ack dropped", ack, options.DroppedAcks, delivery.Envelope);
         }
     }
 
-    private Acks AcksOf(Delivery delivery)
+    private Copies CopiesOf(Delivery delivery)
     {
-        var key = (delivery.Queue, delivery.Envelope.Id);
-        if (!_acks.TryGetValue(key, out var acks))
+        var key = (delivery.Queue, delivery.Envelope.Id, delivery.Envelope.Attempt);
+        if (!_copies.TryGetValue(key, out var copies))
         {
-            _acks[key] = acks = new();
+            _copies[key] = copies = new();
         }
 
-        return acks;
+        return copies;
     }
 
     /// <summary>A message's place in the run, the same each time: which one of its type and destination it is among those of the same cause.</summary>
@@ -154,12 +152,12 @@ internal sealed class RandomStrikes(ChaosOptions options, int seed, Timeline tim
         return value ^ (value >> 33);
     }
 
-    /// <summary>Of one message in one queue.</summary>
-    private sealed class Acks
+    /// <summary>The copies of one message in one queue that were handed out.</summary>
+    private sealed class Copies
     {
-        public ulong Count { get; set; }
+        public int Count { get; set; }
 
-        /// <summary>The redeliveries of what comes again.</summary>
-        public Queue<int> Dropped { get; } = new();
+        /// <summary>Which of them come again, as which redelivery.</summary>
+        public Queue<(int Copy, int Redeliveries)> Returning { get; } = new();
     }
 }

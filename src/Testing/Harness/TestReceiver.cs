@@ -26,6 +26,11 @@ internal class TestReceiver(IReceiver inner, Tracker tracker, RandomStrikes? cha
     public async ValueTask SettleAsync(ReadOnlyMemory<Settlement> batch, Memory<SettleResult> results, CancellationToken cancellationToken)
     {
         var told = chaos is null ? batch.ToArray() : Array.ConvertAll(batch.ToArray(), chaos.Settle);
+        for (var i = 0; i < told.Length; i++)
+        {
+            tracker.Settling(batch.Span[i], told[i].Kind);
+        }
+
         await inner.SettleAsync(told, results, cancellationToken).ConfigureAwait(false);
         for (var i = 0; i < told.Length; i++)
         {
@@ -46,12 +51,15 @@ internal sealed class RenewableTestReceiver(IReceiver inner, ILeaseRenewal renew
         renewal.RenewAsync(Array.ConvertAll(deliveries.ToArray(), Redelivered.Unwrap), results, cancellationToken);
 }
 
-/// <summary>A hand-out of what was acked before, though the broker never heard of it.</summary>
-internal sealed class Redelivered(Delivery inner, int redeliveries) : Delivery(inner.Queue, inner.Envelope, redeliveries)
+/// <summary>A hand-out in chaos: perhaps of what was acked before, though the broker never heard of it.</summary>
+internal sealed class Redelivered(Delivery inner, int copy, int redeliveries) : Delivery(inner.Queue, inner.Envelope, redeliveries)
 {
+    /// <summary>Which of the message's copies it is.</summary>
+    public int Copy => copy;
+
     public override string? BrokerPosition => inner.BrokerPosition;
 
-    public static Delivery Unwrap(Delivery delivery) => delivery is Redelivered redelivered ? redelivered.Inner : delivery;
-
     private Delivery Inner => inner;
+
+    public static Delivery Unwrap(Delivery delivery) => delivery is Redelivered redelivered ? redelivered.Inner : delivery;
 }

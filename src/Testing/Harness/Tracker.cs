@@ -81,11 +81,11 @@ internal sealed class Tracker(Timeline timeline)
         timeline.Add(handling);
         lock (_gate)
         {
-            var known = Of(delivery.Queue, delivery.Envelope.Id);
-            var copy = known.Find(static one => one.State == CopyState.Ready)
-                ?? known.Find(static one => one.State != CopyState.InHand)
-                ?? known.Find(static _ => true) // its lease was over, or its retry is quicker than the answer to the settlement
-                ?? Add(delivery.Queue, delivery.Envelope.Id, Flow.Current); // a foreign one
+            // A message's copies in one queue are alike but for their attempts. None is there at all for a foreign message.
+            var copy = Of(delivery.Queue, delivery.Envelope.Id).Where(static one => one.State != CopyState.Telling)
+                .OrderBy(one => one.Attempt != delivery.Envelope.Attempt).ThenBy(static one => one.State).FirstOrDefault()
+                ?? Add(delivery.Queue, delivery.Envelope.Id, Flow.Current);
+            copy.Attempt = delivery.Envelope.Attempt;
             copy.Delivery = delivery;
             _inHand[delivery] = (copy, handling);
             Move(copy, CopyState.InHand);
@@ -100,6 +100,22 @@ internal sealed class Tracker(Timeline timeline)
         {
             (handling, flow) = _inHand.TryGetValue(delivery, out var found) ? (found.Handling, found.Copy.Flow) : (null, null);
             return handling is not null;
+        }
+    }
+
+    /// <summary>The broker is about to be told, and may hand the message out again before it answers.</summary>
+    /// <param name="settlement">How the delivery is settled.</param>
+    /// <param name="told">What the broker is told: something else, if chaos struck.</param>
+    public void Settling(in Settlement settlement, SettlementKind told)
+    {
+        lock (_gate)
+        {
+            if (told is SettlementKind.Retry or SettlementKind.Release
+                && _inHand.TryGetValue(settlement.Delivery, out var found) && found.Copy.Delivery == settlement.Delivery)
+            {
+                found.Copy.Attempt = settlement.Delivery.Envelope.Attempt + (told == SettlementKind.Retry ? 1 : 0);
+                Move(found.Copy, CopyState.Returning);
+            }
         }
     }
 

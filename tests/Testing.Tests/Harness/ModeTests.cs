@@ -75,7 +75,8 @@ public sealed class ModeTests
                 Shop.Register(services);
                 services.AddMessaging().UseInMemory(shared);
             });
-            await Task.WhenAll(Enumerable.Range(0, i).Select(n => host.PublishAndSettleAsync(new OrderPlaced(n, n % 2))));
+            await host.Bus.PublishBatchAsync(Enumerable.Range(0, i).Select(static n => new OrderPlaced(n, n % 2)));
+            await host.SettleAsync();
 
             host.Published<OrderPlaced>().Times(i);
             host.Handled<OrderPlaced>().Times(i + (i / 2));
