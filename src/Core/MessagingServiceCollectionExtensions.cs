@@ -40,7 +40,7 @@ public static class MessagingServiceCollectionExtensions
         return new MessagingBuilder(services, registration);
     }
 
-    private static MessagingRegistration? Existing(IServiceCollection services)
+    internal static MessagingRegistration? Existing(IServiceCollection services)
     {
         foreach (var service in services)
         {

@@ -14,7 +14,8 @@ internal abstract class ConsumerRegistration(string name, string? messageType, C
 
     public string? MessageType { get; } = messageType;
 
-    public ConsumerOptions Options { get; } = options;
+    /// <summary>May be replaced until the host starts.</summary>
+    public ConsumerOptions Options { get; set; } = options;
 
     public virtual bool IsBatch => false;
 

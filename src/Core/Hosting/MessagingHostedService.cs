@@ -63,7 +63,16 @@ internal sealed class MessagingHostedService(
     /// <summary>Drains, for at most the drain timeout and a little more; the host's own token only ends the waiting.</summary>
     public async Task StopAsync(CancellationToken cancellationToken)
     {
-        await _stop.CancelAsync().ConfigureAwait(false);
+        try
+        {
+            await _stop.CancelAsync().ConfigureAwait(false);
+        }
+        catch (ObjectDisposedException)
+        {
+            // A host that stops itself when it is told to, and is stopped by its owner too (WebApplicationFactory), may have ended already.
+            return;
+        }
+
         await _running.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (_reports is { } reports)
         {

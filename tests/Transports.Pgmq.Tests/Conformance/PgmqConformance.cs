@@ -53,3 +53,5 @@ public sealed class PgmqRawMessages(PgmqFixture fixture) : RawMessageScenarios(f
 public sealed class PgmqShutdown(PgmqFixture fixture) : ShutdownScenarios(fixture);
 
 public sealed class PgmqSuspects(PgmqFixture fixture) : SuspectScenarios(fixture);
+
+public sealed class PgmqTestHost(PgmqFixture fixture) : TestHostScenarios(fixture);

@@ -53,3 +53,5 @@ public sealed class RabbitMqRawMessages(RabbitMqFixture fixture) : RawMessageSce
 public sealed class RabbitMqShutdown(RabbitMqFixture fixture) : ShutdownScenarios(fixture);
 
 public sealed class RabbitMqSuspects(RabbitMqFixture fixture) : SuspectScenarios(fixture);
+
+public sealed class RabbitMqTestHost(RabbitMqFixture fixture) : TestHostScenarios(fixture);

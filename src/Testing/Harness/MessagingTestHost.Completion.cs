@@ -1,0 +1,129 @@
+using System.Diagnostics;
+using Postrider.Testing.Harness;
+
+namespace Postrider.Testing;
+
+/// <content>Publishing, and awaiting what follows.</content>
+public sealed partial class MessagingTestHost
+{
+    private TimeSpan Patience => Debugger.IsAttached ? Timeout.InfiniteTimeSpan : _harness.Options.Patience;
+
+    /// <summary>
+    /// Publishes, and returns when everything that it causes has come to its end: handled, dead-lettered or discarded, and with it all that handlers published.
+    /// What is delayed or retried is not waited for in real time: the clock is moved from one due time to the next. With
+    /// <see cref="MessagingTestOptions.KeepTransport"/> it is.
+    /// </summary>
+    /// <exception cref="PublishException">As for <see cref="IMessageBus.PublishAsync"/>.</exception>
+    /// <exception cref="MessagingTestException">It has not ended within <see cref="MessagingTestOptions.Patience"/>.</exception>
+    public Task<PublishReceipt> PublishAndSettleAsync<TMessage>(
+        TMessage message, PublishOptions? options = null, CancellationToken cancellationToken = default)
+        where TMessage : notnull => FollowAsync(() => Bus.PublishAsync(message, options, cancellationToken), cancellationToken);
+
+    /// <summary>As <see cref="PublishAndSettleAsync"/>, to one queue.</summary>
+    public Task<PublishReceipt> SendAndSettleAsync<TMessage>(
+        string queue, TMessage message, PublishOptions? options = null, CancellationToken cancellationToken = default)
+        where TMessage : notnull => FollowAsync(() => Bus.SendAsync(queue, message, options, cancellationToken), cancellationToken);
+
+    /// <summary>As <see cref="PublishAndSettleAsync"/>, for everything that is under way, whoever began it.</summary>
+    /// <exception cref="MessagingTestException">It has not ended within <see cref="MessagingTestOptions.Patience"/>.</exception>
+    public Task SettleAsync(CancellationToken cancellationToken = default) => SettleAsync(_harness.Tracker.Everything, cancellationToken);
+
+    /// <summary>
+    /// Moves the clock, from one due time to the next, and returns when everything has happened that happens until then. <see cref="TimeSpan.Zero"/> awaits what
+    /// happens without any time passing.
+    /// </summary>
+    /// <remarks>A handler that awaits the clock itself is never idle: move it by <see cref="Time"/>.</remarks>
+    /// <exception cref="MessagingTestException">It has not ended within <see cref="MessagingTestOptions.Patience"/>.</exception>
+    public async Task AdvanceAsync(TimeSpan by, CancellationToken cancellationToken = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(by, TimeSpan.Zero);
+        var end = Time.GetUtcNow() + by;
+        while (await IdleAsync(_harness.Tracker.Everything, cancellationToken).ConfigureAwait(false) is { } due && due <= end)
+        {
+            MoveTo(due);
+        }
+
+        MoveTo(end);
+        await IdleAsync(_harness.Tracker.Everything, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Moves the clock to where the next delayed or retried message is due, and returns when everything has happened that happens until then.</summary>
+    /// <returns>How far it was moved; null if nothing waits for time.</returns>
+    /// <exception cref="MessagingTestException">It has not ended within <see cref="MessagingTestOptions.Patience"/>.</exception>
+    public async Task<TimeSpan?> AdvanceToNextAsync(CancellationToken cancellationToken = default)
+    {
+        if (await IdleAsync(_harness.Tracker.Everything, cancellationToken).ConfigureAwait(false) is not { } due)
+        {
+            return null;
+        }
+
+        var by = due - Time.GetUtcNow();
+        await AdvanceAsync(by, cancellationToken).ConfigureAwait(false);
+        return by;
+    }
+
+    /// <summary>With <see cref="MessagingTestMode.Capture"/>: from now on messages are handled, those first that were captured.</summary>
+    public void HandleCaptured()
+    {
+        if (_harness.Options.Mode != MessagingTestMode.Capture)
+        {
+            throw new InvalidOperationException($"The host is in the mode {_harness.Options.Mode} and captures nothing.");
+        }
+
+        _harness.Handle();
+    }
+
+    private async Task<PublishReceipt> FollowAsync(Func<ValueTask<PublishReceipt>> publish, CancellationToken cancellationToken)
+    {
+        // From here on, until this method returns: what is published belongs to this flow.
+        var flow = Flow.Current = new();
+        var receipt = await publish().ConfigureAwait(false);
+        await SettleAsync(flow, cancellationToken).ConfigureAwait(false);
+        return receipt;
+    }
+
+    private async Task SettleAsync(Flow flow, CancellationToken cancellationToken)
+    {
+        while (await IdleAsync(flow, cancellationToken).ConfigureAwait(false) is { } due)
+        {
+            if (_harness.FakeTime is not null)
+            {
+                MoveTo(due);
+            }
+            else if (due - TimeProvider.System.GetUtcNow() is { Ticks: > 0 } left)
+            {
+                await Task.Delay(left, TimeProvider.System, cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+
+    private void MoveTo(DateTimeOffset time)
+    {
+        // Another test of this host may have moved it meanwhile.
+        var by = time - Time.GetUtcNow();
+        if (by > TimeSpan.Zero)
+        {
+            _harness.Timeline.Add(new Note("time", $"moves by {Happening.Words(by)}"));
+            Time.Advance(by);
+        }
+    }
+
+    private async Task<DateTimeOffset?> IdleAsync(Flow flow, CancellationToken cancellationToken)
+    {
+        if (!_harness.Handles)
+        {
+            return null;
+        }
+
+        try
+        {
+            return await _harness.Tracker.IdleAsync(flow, Patience, cancellationToken).ConfigureAwait(false);
+        }
+        catch (TimeoutException e)
+        {
+            throw new MessagingTestException(
+                $"Not everything has ended within {Patience} of real time. What is in hand below runs still; if it awaits the clock, move it by Time.Advance."
+                + $"{Environment.NewLine}{Timeline}", e);
+        }
+    }
+}

@@ -1,0 +1,302 @@
+using System.Diagnostics.CodeAnalysis;
+using Postrider.Core.Transport;
+
+namespace Postrider.Testing.Harness;
+
+/// <summary>
+/// Knows of each copy of a message that this host consumes, from before its publish until its final outcome. What a handler publishes is counted before the
+/// handler's own message ends, so when nothing is open everything has happened: no time has to pass to be sure. Thread-safe.
+/// </summary>
+internal sealed class Tracker(Timeline timeline)
+{
+    private readonly Lock _gate = new();
+    private readonly Dictionary<(string Queue, string MessageId), List<Copy>> _copies = [];
+    private readonly Dictionary<Delivery, (Copy Copy, Handling Handling)> _inHand = [];
+    private readonly PriorityQueue<Copy, DateTimeOffset> _later = new();
+    private HashSet<string> _queues = new(StringComparer.Ordinal);
+    private HashSet<Binding> _bindings = [];
+    private int _busy;
+    private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public Flow Everything { get; } = new();
+
+    /// <summary>Whether an <see cref="ConsumerOptions.OnFailed"/> follows when a delivery of the queue becomes a dead letter.</summary>
+    public Func<string, Envelope, bool> TellsOfFailure { get; set; } = static (_, _) => false;
+
+    public void Declared(Topology topology)
+    {
+        lock (_gate)
+        {
+            _queues = [.. _queues, .. topology.Queues];
+            _bindings = [.. _bindings, .. topology.Bindings];
+        }
+    }
+
+    /// <summary>Counts the copies of a message before the broker hears of it.</summary>
+    public IReadOnlyList<Copy> Publishing(in OutgoingMessage message)
+    {
+        lock (_gate)
+        {
+            var copies = new List<Copy>();
+            foreach (var queue in Queues(message.Destination))
+            {
+                var copy = Of(queue, message.Envelope.Id).Find(static one => one.State == CopyState.InDoubt) ?? Add(queue, message.Envelope.Id, Flow.Current);
+                copy.Due = timeline.Now + message.Delay;
+                Move(copy, CopyState.Publishing);
+                copies.Add(copy);
+            }
+
+            return copies;
+        }
+    }
+
+    /// <summary>The broker has answered. What was handed out meanwhile has gone on already.</summary>
+    public void Published(IReadOnlyList<Copy> copies, PublishStatus status)
+    {
+        lock (_gate)
+        {
+            foreach (var copy in copies)
+            {
+                if (copy.State != CopyState.Publishing)
+                {
+                    continue;
+                }
+
+                if (status == PublishStatus.Stored || (status == PublishStatus.Duplicate && copy.WasInDoubt))
+                {
+                    Wait(copy, copy.Due);
+                }
+                else
+                {
+                    copy.WasInDoubt = status == PublishStatus.Unknown;
+                    Move(copy, copy.WasInDoubt ? CopyState.InDoubt : CopyState.Ended);
+                }
+            }
+        }
+    }
+
+    public Handling HandedOut(Delivery delivery)
+    {
+        var handling = new Handling(delivery);
+        timeline.Add(handling);
+        lock (_gate)
+        {
+            // A message's copies in one queue are alike but for their attempts. None is there at all for a foreign message.
+            var copy = Of(delivery.Queue, delivery.Envelope.Id).Where(static one => one.State != CopyState.Telling)
+                .OrderBy(one => one.Attempt != delivery.Envelope.Attempt).ThenBy(static one => one.State).FirstOrDefault()
+                ?? Add(delivery.Queue, delivery.Envelope.Id, Flow.Current);
+            copy.Attempt = delivery.Envelope.Attempt;
+            copy.Delivery = delivery;
+            _inHand[delivery] = (copy, handling);
+            Move(copy, CopyState.InHand);
+        }
+
+        return handling;
+    }
+
+    public bool TryFind(Delivery delivery, [NotNullWhen(true)] out Handling? handling, out Flow? flow)
+    {
+        lock (_gate)
+        {
+            (handling, flow) = _inHand.TryGetValue(delivery, out var found) ? (found.Handling, found.Copy.Flow) : (null, null);
+            return handling is not null;
+        }
+    }
+
+    /// <summary>The broker is about to be told, and may hand the message out again before it answers.</summary>
+    /// <param name="settlement">How the delivery is settled.</param>
+    /// <param name="told">What the broker is told: something else, if chaos struck.</param>
+    public void Settling(in Settlement settlement, SettlementKind told)
+    {
+        lock (_gate)
+        {
+            if (told is SettlementKind.Retry or SettlementKind.Release
+                && _inHand.TryGetValue(settlement.Delivery, out var found) && found.Copy.Delivery == settlement.Delivery)
+            {
+                found.Copy.Attempt = settlement.Delivery.Envelope.Attempt + (told == SettlementKind.Retry ? 1 : 0);
+                Move(found.Copy, CopyState.Returning);
+            }
+        }
+    }
+
+    /// <param name="settlement">How the delivery was settled.</param>
+    /// <param name="told">What the broker was told: something else, if chaos struck.</param>
+    /// <param name="result">What it answered.</param>
+    /// <param name="isLast">Nothing follows, whatever the outcome: it was in no queue.</param>
+    public void Settled(in Settlement settlement, SettlementKind told, SettleResult result, bool isLast = false)
+    {
+        var delivery = settlement.Delivery;
+        lock (_gate)
+        {
+            if (!_inHand.TryGetValue(delivery, out var found))
+            {
+                return;
+            }
+
+            found.Handling.End(settlement, result.Status, timeline.Now);
+            if (result.Status == SettleStatus.Failed)
+            {
+                // It is told again until it is settled or lost.
+                timeline.Add(new Note("not settled", $"in '{delivery.Queue}': {result.Error?.Message}", delivery.Envelope.Id, delivery.Envelope.Type));
+                return;
+            }
+
+            _inHand.Remove(delivery);
+            if (found.Copy.Delivery == delivery)
+            {
+                Follow(found.Copy, settlement, told, isLast || result.Status == SettleStatus.Lost);
+            }
+        }
+    }
+
+    public Copy? Telling(string queue, string messageId)
+    {
+        lock (_gate)
+        {
+            return Of(queue, messageId).Find(static one => one.State == CopyState.Telling);
+        }
+    }
+
+    public void Told(Copy copy)
+    {
+        lock (_gate)
+        {
+            Move(copy, CopyState.Ended);
+        }
+    }
+
+    /// <summary>
+    /// Waits until nothing of a flow is open, and returns null; or until everything that is open only waits for time, and returns when the next is due.
+    /// </summary>
+    /// <exception cref="TimeoutException">It took longer, in real time.</exception>
+    public async Task<DateTimeOffset?> IdleAsync(Flow flow, TimeSpan patience, CancellationToken cancellationToken)
+    {
+        var start = TimeProvider.System.GetTimestamp();
+        while (true)
+        {
+            Task changed;
+            lock (_gate)
+            {
+                BecomeDue();
+                if (flow.Open == 0)
+                {
+                    return null;
+                }
+
+                if (_busy == 0)
+                {
+                    return _later.Peek().Due;
+                }
+
+                changed = _changed.Task;
+            }
+
+            var left = patience - TimeProvider.System.GetElapsedTime(start);
+            await changed.WaitAsync(
+                patience == Timeout.InfiniteTimeSpan ? patience : left > TimeSpan.Zero ? left : TimeSpan.Zero, TimeProvider.System, cancellationToken)
+                .ConfigureAwait(false);
+        }
+    }
+
+    /// <param name="copy">What is followed.</param>
+    /// <param name="settlement">How its delivery was settled.</param>
+    /// <param name="told">What the broker was told.</param>
+    /// <param name="isLast">It cannot be followed further: another process has it, say.</param>
+    private void Follow(Copy copy, in Settlement settlement, SettlementKind told, bool isLast)
+    {
+        switch (told)
+        {
+            case var _ when isLast:
+                Move(copy, CopyState.Ended);
+                break;
+            case SettlementKind.Retry:
+                Wait(copy, timeline.Now + settlement.Delay);
+                break;
+            case SettlementKind.Release:
+                Wait(copy, timeline.Now);
+                break;
+            case SettlementKind.DeadLetter when TellsOfFailure(copy.Queue, settlement.Delivery.Envelope):
+                Move(copy, CopyState.Telling);
+                break;
+            default:
+                Move(copy, CopyState.Ended);
+                break;
+        }
+    }
+
+    private IEnumerable<string> Queues(Destination destination) => destination.Kind == DestinationKind.Queue
+        ? _queues.Where(queue => queue == destination.Name)
+        : _bindings.Where(binding => TopicPattern.Matches(binding.Pattern, destination.Name)).Select(static binding => binding.Queue).Distinct();
+
+    private List<Copy> Of(string queue, string messageId) => _copies.TryGetValue((queue, messageId), out var copies) ? copies : [];
+
+    private Copy Add(string queue, string messageId, Flow? flow)
+    {
+        var copy = new Copy(queue, messageId, flow);
+        if (!_copies.TryGetValue((queue, messageId), out var copies))
+        {
+            _copies[(queue, messageId)] = copies = [];
+        }
+
+        copies.Add(copy);
+        return copy;
+    }
+
+    private void Wait(Copy copy, DateTimeOffset due)
+    {
+        copy.Due = due;
+        if (due <= timeline.Now)
+        {
+            Move(copy, CopyState.Ready);
+        }
+        else
+        {
+            Move(copy, CopyState.Later);
+            _later.Enqueue(copy, due);
+        }
+    }
+
+    /// <summary>Afterwards the next that is due later is first. One that was handed out meanwhile, or waits for something else, is still there; it is left out here.</summary>
+    private void BecomeDue()
+    {
+        while (_later.TryPeek(out var copy, out var due) && (copy.State != CopyState.Later || copy.Due != due || due <= timeline.Now))
+        {
+            _later.Dequeue();
+            if (copy.State == CopyState.Later && copy.Due == due)
+            {
+                Move(copy, CopyState.Ready);
+            }
+        }
+    }
+
+    private void Move(Copy copy, CopyState state)
+    {
+        Count(copy, -1);
+        copy.State = state;
+        Count(copy, +1);
+        if (state == CopyState.Ended && _copies.TryGetValue((copy.Queue, copy.MessageId), out var copies) && copies.Remove(copy) && copies.Count == 0)
+        {
+            _copies.Remove((copy.Queue, copy.MessageId));
+        }
+
+        if (_busy == 0 || copy.Flow?.Open == 0)
+        {
+            var changed = _changed;
+            _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            changed.SetResult();
+        }
+    }
+
+    private void Count(Copy copy, int by)
+    {
+        _busy += copy.IsBusy ? by : 0;
+        if (copy.IsOpen)
+        {
+            Everything.Open += by;
+            if (copy.Flow is { } flow)
+            {
+                flow.Open += by;
+            }
+        }
+    }
+}
