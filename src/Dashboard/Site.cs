@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
+using Postrider.Dashboard.Html;
 
 namespace Postrider.Dashboard;
 
@@ -35,7 +36,7 @@ internal sealed class Site(Guard guard, IAntiforgery antiforgery, TimeProvider t
         }
         catch (Exception e) when (Problem.Of(e) is { } problem)
         {
-            log.Failed($"{problem.Title}: {e.Message}");
+            log.Failed(Visible.Line($"{problem.Title}: {e.Message}"));
             if (context.Response.HasStarted)
             {
                 // A download that breaks off must not look like a whole one.

@@ -21,7 +21,7 @@ internal sealed class Visit(HttpContext context, IAntiforgery antiforgery, TimeP
 
     public IFormCollection Form { get; private set; } = FormCollection.Empty;
 
-    public string User => context.User.Identity?.Name is { Length: > 0 } name ? Visible.Text(Visible.Short(name, 100)) : "somebody who is not signed in";
+    public string User => context.User.Identity?.Name is { Length: > 0 } name ? Visible.Line(Visible.Short(name, 100)) : "somebody who is not signed in";
 
     public async ValueTask ReadFormAsync()
     {

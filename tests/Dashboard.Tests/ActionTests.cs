@@ -1,7 +1,5 @@
 using System.Text;
 using AngleSharp.Dom;
-using AngleSharp.Html.Dom;
-using AngleSharp.Io.Dom;
 using Microsoft.Extensions.DependencyInjection;
 using Postrider.Dashboard.Tests.Support;
 
@@ -200,10 +198,12 @@ public sealed class ActionTests
 
     private static async Task<IDocument> ImportAsync(App app, byte[] file)
     {
-        var page = await app.OpenAsync("/dead-letters/letters?queue=orders");
-        var chosen = page.QuerySelector<IHtmlInputElement>("input[type=file]")!;
-        chosen.Files!.Add(new ChosenFile(file));
-        return await page.PressAsync("Import");
+        var answer = await app.PostAsync("/dead-letters/import", new MultipartFormDataContent
+        {
+            { new StringContent("queue=orders"), "view" },
+            { new ByteArrayContent(file), "file", "file.ndjson" },
+        });
+        return await app.OpenAsync($"/dead-letters/{answer.Headers.Location}");
     }
 
     internal static async Task<App> FailingAsync(int orders, List<(int, string)>? handled = null, Action<IServiceCollection>? services = null)
@@ -241,27 +241,4 @@ public sealed class ActionTests
     }
 
     internal static async Task<string[]> IdsAsync(App app, string queue) => [.. (await ListAsync(app, queue)).Select(static letter => letter.Envelope.Id)];
-
-    private sealed class ChosenFile(byte[] content) : IFile
-    {
-        public Stream Body { get; } = new MemoryStream(content);
-
-        public bool IsClosed => false;
-
-        public DateTime LastModified => default;
-
-        public int Length => content.Length;
-
-        public string Name => "file.ndjson";
-
-        public string Type => "application/octet-stream";
-
-        public void Close()
-        {
-        }
-
-        public void Dispose() => Body.Dispose();
-
-        public IBlob Slice(int start = 0, int end = int.MaxValue, string? contentType = null) => throw new NotSupportedException();
-    }
 }

@@ -14,7 +14,7 @@ internal static class LetterPage
             <h2>Why it is here</h2>
             <dl>
             {Line("Reason", info.Reason.ToWireName())}{Line("In words", info.Description)}{Line("Exception", info.ExceptionType)}{Text("Its message", info.ExceptionMessage)}
-            {Text("Stack trace", info.StackTrace)}{Time(visit, "Dead since", info.At)}{Line("Attempts", Number(info.Attempts))}{Line("Hand-outs without outcome", Number(info.Redeliveries))}
+            {Text("Stack trace", Lines(info.StackTrace))}{Time(visit, "Dead since", info.At)}{Line("Attempts", Number(info.Attempts))}{Line("Hand-outs without outcome", Number(info.Redeliveries))}
             {Line("Queue", info.Queue)}{Line("Topic", info.Topic)}{Line("Host", info.Host)}
             </dl>
             <h2>Message</h2>
@@ -32,7 +32,7 @@ internal static class LetterPage
             <h2>What to do with it</h2>
             <form method="post" action="letters">
             {Forms.NoDefault}{visit.Token()}{Forms.Of(view)}{At(letter)}
-            {Forms.Buttons("selected", queues)}
+            {Forms.Buttons("selected", view.Queue, queues)}
             </form>
             {Edit(visit, view, letter)}
             """;
@@ -42,7 +42,11 @@ internal static class LetterPage
     {
         if (BodyView.Editable(letter.Envelope) is not { } text)
         {
-            return $"<p>It cannot be edited here: it is too large, or has characters that a form would change. Export it, edit the line, and import it.</p>";
+            var alone = new View { Queue = view.Queue, Filter = new() { MessageId = letter.Envelope.Id } };
+            return $"""
+                <p>It cannot be edited here: it is too large, or has characters that a form would change.
+                <a href="export?{alone.ToQuery()}">Export it</a>, edit the line, import that, and discard this one.</p>
+                """;
         }
 
         // A browser drops the first line end of a text field.
@@ -84,6 +88,9 @@ internal static class LetterPage
     private static Markup Line(string name, string? value) => value is null ? Markup.None : $"""<dt>{name}</dt><dd class="long">{Visible.Short(value, 10_000)}</dd>""";
 
     private static Markup Text(string name, string? value) => value is null ? Markup.None : $"""<dt>{name}</dt><dd><pre tabindex="0" aria-label="{name}">{value}</pre></dd>""";
+
+    /// <summary>A header has no line ends: they became spaces.</summary>
+    private static string? Lines(string? stackTrace) => stackTrace?.Replace("    at ", "\n   at ", StringComparison.Ordinal);
 
     private static Markup Time(Visit visit, string name, DateTimeOffset? value) => value is null ? Markup.None : $"""<dt>{name}</dt><dd>{visit.When(value)}</dd>""";
 

@@ -10,8 +10,8 @@ internal static class LettersPage
         {UnderWay(underWay)}
         <p>{count} in all. {Looked(view, look)}</p>
         {Filter(view)}
-        {(look.Found.Count == 0 ? Markup.None : Letters(visit, view, look, queues))}
         {Next(view, look)}
+        {(look.Found.Count == 0 ? Markup.None : Letters(visit, view, look, queues))}
         <section aria-labelledby="files">
         <h2 id="files">Files</h2>
         <p><a href="export?{(view with { After = null }).ToQuery()}">Export all that fit the filter</a> (NDJSON, a line for each; they stay in the queue)</p>
@@ -45,7 +45,7 @@ internal static class LettersPage
 
     private static Markup Filter(View view) => $"""
         <form method="get" action="letters">
-        <fieldset>
+        <fieldset class="filter">
         <legend>Show only</legend>
         <input type="hidden" name="queue" value="{view.Queue:exact}">
         <p><label for="reason">Reason</label> <select id="reason" name="reason"><option value="">any</option>{Enum.GetValues<DeadLetterReason>().Select(one => Option(one, view))}</select></p>
@@ -79,12 +79,12 @@ internal static class LettersPage
         </table>
         <fieldset>
         <legend>With those selected</legend>
-        {Forms.Buttons("selected", queues)}
+        {Forms.Buttons("selected", view.Queue, queues)}
         </fieldset>
         <fieldset>
         <legend>With all that fit the filter, on every page</legend>
         <p><label for="rate">At most so many a second (empty: as fast as it goes)</label> <input type="number" id="rate" name="rate" min="0.01" max="100000" step="any"></p>
-        {Forms.Buttons("all", queues)}
+        {Forms.Buttons("all", view.Queue, queues)}
         </fieldset>
         </form>
         """;
@@ -98,7 +98,7 @@ internal static class LettersPage
             <th scope="row"><a href="letter?{view.ToQuery(letter.Position)}">{Visible.Short(envelope.Id, 100)}</a></th>
             <td>{Narrower(view with { After = null, Filter = view.Filter with { MessageType = envelope.Type } }, envelope.Type)}</td>
             <td>{visit.When(info.At)}</td>
-            <td>{Narrower(view with { After = null, Filter = view.Filter with { Reason = info.Reason } }, info.Reason.ToWireName())}</td>
+            <td class="short">{Narrower(view with { After = null, Filter = view.Filter with { Reason = info.Reason } }, info.Reason.ToWireName())}</td>
             <td>{Narrower(view with { After = null, Filter = view.Filter with { ExceptionType = info.ExceptionType } }, info.ExceptionType)} {Visible.Short(info.ExceptionMessage ?? info.Description, 300)}</td>
             <td class="number">{info.Attempts}</td>
             </tr>

@@ -60,7 +60,7 @@ internal sealed class ReadingPages(IDeadLetters letters, Runs runs)
         var view = View.Parse(visit.Context.Request.QueryString.Value);
         // An answer that has begun cannot turn into an error page: so the first question comes before.
         await letters.CountAsync(view.Queue, visit.Aborted).ConfigureAwait(false);
-        var what = Visible.Text($"export of dead letters of '{view.Queue}' {view.FilterInWords()}".TrimEnd()).ReplaceLineEndings(" ");
+        var what = Visible.Line($"export of dead letters of '{view.Queue}' {view.FilterInWords()}".TrimEnd());
         visit.Log.Began(visit.User, what);
         visit.BeginDownload("application/x-ndjson", $"{view.Queue}.dlq.ndjson");
         var count = await letters.ExportAsync(view.Queue, visit.Context.Response.Body, view.Filter, visit.Aborted).ConfigureAwait(false);

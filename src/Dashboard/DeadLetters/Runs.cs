@@ -39,7 +39,7 @@ internal sealed class Runs(TimeProvider time, ILogger log, CancellationToken hos
     /// <exception cref="InputException">The queue has one already.</exception>
     public Run Start(string what, View view, string user, Func<Run, Task> work, CancellationToken cancellationToken = default)
     {
-        what = Visible.Text(what).ReplaceLineEndings(" ");
+        what = Visible.Line(what);
         var run = new Run(what, view, user, time.GetUtcNow(), CancellationTokenSource.CreateLinkedTokenSource(hostStopping, cancellationToken));
         lock (_gate)
         {
@@ -76,7 +76,7 @@ internal sealed class Runs(TimeProvider time, ILogger log, CancellationToken hos
         catch (MessagingException e)
         {
             run.Error = e.Message;
-            log.EndedEarly(null, run.User, run.What, run.Done, run.Gone, run.Error);
+            log.EndedEarly(null, run.User, run.What, run.Done, run.Gone, Visible.Line(run.Error));
         }
         catch (Exception e)
         {

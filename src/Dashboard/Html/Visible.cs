@@ -49,6 +49,9 @@ internal static class Visible
         return shown.ToString();
     }
 
+    /// <summary>The same in one line, for a log.</summary>
+    public static string Line(string? text) => Text(text).ReplaceLineEndings(" ");
+
     /// <summary>At most so many characters, with a mark where it was cut.</summary>
     public static string Short(string? text, int most) => text is null || text.Length <= most ? text ?? "" : text[..most] + "…";
 

@@ -23,12 +23,12 @@ internal sealed class App : IAsyncDisposable
     {
         _app = app;
         Address = new(app.Urls.Single());
-        Client = new(new HttpClientHandler { AllowAutoRedirect = false }) { BaseAddress = Address };
+        Client = new(new HttpClientHandler { AllowAutoRedirect = false, UseCookies = false }) { BaseAddress = Address };
     }
 
     public Uri Address { get; }
 
-    /// <summary>Without cookies of its own accord, and without following redirects.</summary>
+    /// <summary>Keeps no cookies and follows no redirects.</summary>
     public HttpClient Client { get; }
 
     public IDeadLetters Letters => _app.Services.GetRequiredService<IDeadLetters>();
@@ -57,6 +57,18 @@ internal sealed class App : IAsyncDisposable
 
     /// <summary>Opens a page, as a link from elsewhere does.</summary>
     public async Task<IDocument> OpenAsync(string path) => await _browser.OpenAsync(new Uri(Address, path).AbsoluteUri);
+
+    /// <summary>Posts with a token and its cookie, as a form of the page would, whatever the form.</summary>
+    public async Task<HttpResponseMessage> PostAsync(string path, HttpContent content)
+    {
+        using var page = await Client.GetAsync("/dead-letters/letters?queue=orders");
+        var token = (await BrowsingContext.New().OpenAsync(async answer => answer.Content(await page.Content.ReadAsStringAsync())))
+            .QuerySelector<IHtmlInputElement>("input[name=__RequestVerificationToken]")!.Value;
+        using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = content };
+        request.Headers.Add("Cookie", page.Headers.GetValues("Set-Cookie").Single().Split(';')[0]);
+        request.Headers.Add("RequestVerificationToken", token);
+        return await Client.SendAsync(request);
+    }
 
     public async Task SendRawAsync(string queue, Envelope envelope)
     {
