@@ -115,10 +115,7 @@ public sealed class DeadLetterTests
     [Fact]
     public async Task A_replay_is_no_duplicate_of_what_it_replays()
     {
-        var transport = new InMemoryTransport(new());
-        await transport.DeclareAsync(new(["q"], []), CancellationToken.None);
-        var results = new PublishResult[1];
-        await transport.PublishAsync(new OutgoingMessage[] { new(Destination.Queue("q.dlq"), new() { Id = "7" }) }, results, CancellationToken.None);
+        var transport = await WithDeadLettersAsync(1);
         var recorded = new List<OutgoingMessage>();
         await using var host = await TestHost.StartAsync(messaging => messaging.UseTransport("recorded", _ => new Recorder(transport, recorded)));
         var letters = host.Services.GetRequiredService<IDeadLetters>();
@@ -126,8 +123,104 @@ public sealed class DeadLetterTests
         Assert.Equal(1, await letters.ReplayAllAsync("q"));
 
         var message = Assert.Single(recorded);
-        Assert.Equal("7", message.Envelope.Id);
+        Assert.Equal("1", message.Envelope.Id);
         Assert.StartsWith("replay q 1 ", message.DuplicateId, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Whoever_changes_many_is_told_how_many_so_far()
+    {
+        var (replays, discards, imports) = (new Told(), new Told(), new Told());
+        var transport = await WithDeadLettersAsync(3);
+        var sent = 0;
+        await using var host = await TestHost.StartAsync(messaging => messaging.UseTransport("recorded", _ => new Recorder(transport, [])
+        {
+            OnPublish = _ => ++sent < 3 ? default : throw new TransportException("gone", TransportError.Unavailable),
+        }));
+        var letters = host.Services.GetRequiredService<IDeadLetters>();
+        using var file = new MemoryStream();
+        Assert.Equal(3, await letters.ExportAsync("q", file));
+        file.Position = 0;
+
+        await Assert.ThrowsAsync<TransportException>(async () => await letters.ReplayAllAsync("q", null, null, replays));
+        Assert.Equal(1, await letters.CountAsync("q"));
+        Assert.Equal(1, await letters.DiscardAllAsync("q", null, discards));
+        sent = 0;
+        await Assert.ThrowsAsync<TransportException>(async () => await letters.ImportAsync("q", file, imports));
+        Assert.Equal(2, await letters.CountAsync("q"));
+
+        Assert.Equal([1, 2], replays);
+        Assert.Equal([1], discards);
+        Assert.Equal([1, 2], imports);
+    }
+
+    [Fact]
+    public async Task A_cancelled_replay_finishes_the_one_in_hand_and_so_leaves_no_two()
+    {
+        var transport = await WithDeadLettersAsync(3);
+        using var cancel = new CancellationTokenSource();
+        var (told, recorded) = (new Told(), new List<OutgoingMessage>());
+        await using var host = await TestHost.StartAsync(messaging => messaging.UseTransport("recorded", _ => new Recorder(transport, recorded)
+        {
+            OnPublish = async token =>
+            {
+                if (recorded.Count == 2)
+                {
+                    await cancel.CancelAsync();
+                    Assert.False(token.IsCancellationRequested);
+                }
+            },
+        }));
+        var letters = host.Services.GetRequiredService<IDeadLetters>();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await letters.ReplayAllAsync("q", null, null, told, cancel.Token));
+
+        Assert.Equal([1, 2], told);
+        Assert.Equal(2, recorded.Count);
+        Assert.Equal(1, await letters.CountAsync("q"));
+    }
+
+    [Fact]
+    public async Task A_replay_that_the_broker_does_not_answer_ends_with_the_publish_timeout()
+    {
+        var time = new FakeTimeProvider(Noon);
+        var transport = await WithDeadLettersAsync(1);
+        await using var host = await TestHost.StartAsync(
+            messaging => messaging.Configure(static options => options with { PublishTimeout = TimeSpan.FromSeconds(7) }).UseTransport("recorded", _ => new Recorder(transport, [])
+            {
+                OnPublish = async token => await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, token),
+            }),
+            services => services.AddSingleton<TimeProvider>(time));
+        var letters = host.Services.GetRequiredService<IDeadLetters>();
+
+        var replaying = letters.ReplayAllAsync("q").AsTask();
+        time.Advance(TimeSpan.FromSeconds(6.9));
+        Assert.False(replaying.IsCompleted);
+        await Eventually.IsAsync(() =>
+        {
+            time.Advance(TimeSpan.FromSeconds(1));
+            return replaying.IsCompleted;
+        });
+
+        Assert.Equal(PublishStatus.Unknown, (await Assert.ThrowsAsync<PublishException>(() => replaying)).Status);
+        Assert.Equal(1, await letters.CountAsync("q"));
+    }
+
+    private static async Task<InMemoryTransport> WithDeadLettersAsync(int count)
+    {
+        var transport = new InMemoryTransport(new());
+        await transport.DeclareAsync(new(["q"], []), CancellationToken.None);
+        for (var i = 1; i <= count; i++)
+        {
+            await transport.PublishAsync(new OutgoingMessage[] { new(Destination.Queue("q.dlq"), new() { Id = $"{i}" }) }, new PublishResult[1], CancellationToken.None);
+        }
+
+        return transport;
+    }
+
+    private sealed class Told : List<long>, IProgress<long>
+    {
+        public void Report(long value) => Add(value);
     }
 
     private sealed class Recorder(InMemoryTransport inner, List<OutgoingMessage> recorded) : ITransport, IDeadLetterAccess
@@ -136,10 +229,22 @@ public sealed class DeadLetterTests
 
         public ValueTask DeclareAsync(Topology topology, CancellationToken cancellationToken) => inner.DeclareAsync(topology, cancellationToken);
 
-        public ValueTask PublishAsync(ReadOnlyMemory<OutgoingMessage> batch, Memory<PublishResult> results, CancellationToken cancellationToken)
+        public Func<CancellationToken, ValueTask> OnPublish { get; init; } = static _ => default;
+
+        public async ValueTask PublishAsync(ReadOnlyMemory<OutgoingMessage> batch, Memory<PublishResult> results, CancellationToken cancellationToken)
         {
             recorded.AddRange(batch.ToArray());
-            return inner.PublishAsync(batch, results, cancellationToken);
+            try
+            {
+                await OnPublish(cancellationToken);
+            }
+            catch (OperationCanceledException)
+            {
+                results.Span[0] = new(PublishStatus.Unknown);
+                return;
+            }
+
+            await inner.PublishAsync(batch, results, cancellationToken);
         }
 
         public ValueTask<IReceiver> OpenReceiverAsync(ReceiverOptions options, CancellationToken cancellationToken) => inner.OpenReceiverAsync(options, cancellationToken);
