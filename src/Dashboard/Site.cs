@@ -24,8 +24,9 @@ internal sealed class Site(Guard guard, IAntiforgery antiforgery, TimeProvider t
 
             if (HttpMethods.IsPost(context.Request.Method))
             {
-                await antiforgery.ValidateRequestAsync(context).ConfigureAwait(false);
+                // First, as one that is too large would be called one without a token.
                 await visit.ReadFormAsync().ConfigureAwait(false);
+                await antiforgery.ValidateRequestAsync(context).ConfigureAwait(false);
             }
 
             await page(visit).ConfigureAwait(false);

@@ -1,4 +1,6 @@
 using System.Net;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
 using Postrider.Dashboard.Tests.Support;
 
 namespace Postrider.Dashboard.Tests;
@@ -43,6 +45,20 @@ public sealed class ForgeryTests
         }
 
         Assert.Equal(["1"], await ActionTests.IdsAsync(app, "orders"));
+    }
+
+    [Fact]
+    public async Task A_file_that_the_server_does_not_take_is_told()
+    {
+        await using var app = await ActionTests.FailingAsync(1, services: static services => services.Configure<KestrelServerOptions>(static options => options.Limits.MaxRequestBodySize = 10_000));
+
+        var answer = await app.PostAsync("/dead-letters/import", new MultipartFormDataContent
+        {
+            { new StringContent("queue=orders"), "view" }, { new ByteArrayContent(new byte[20_000]), "file", "file.ndjson" },
+        });
+
+        Assert.Equal(HttpStatusCode.RequestEntityTooLarge, answer.StatusCode);
+        Assert.Contains("10000 bytes", await answer.Content.ReadAsStringAsync(), StringComparison.Ordinal);
     }
 
     [Theory]

@@ -73,7 +73,7 @@ internal sealed class Runs(TimeProvider time, ILogger log, CancellationToken hos
             run.Error = hostStopping.IsCancellationRequested ? "The application was stopped." : "It was stopped.";
             log.EndedEarly(null, run.User, run.What, run.Done, run.Gone, run.Error);
         }
-        catch (MessagingException e)
+        catch (Exception e) when (e is MessagingException or InputException)
         {
             run.Error = e.Message;
             log.EndedEarly(null, run.User, run.What, run.Done, run.Gone, Visible.Line(run.Error));
