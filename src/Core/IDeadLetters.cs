@@ -36,23 +36,38 @@ public interface IDeadLetters
     ValueTask<bool> ReplayAsync(DeadLetter letter, ReplayOptions? options = null, CancellationToken cancellationToken = default);
 
     /// <summary>Replays, one after another in their order, those that are there now. What fails again and comes back meanwhile is not replayed twice.</summary>
+    /// <param name="queue">The queue.</param>
+    /// <param name="filter">Which ones; null: all.</param>
+    /// <param name="options">How.</param>
+    /// <param name="progress">Told how many were sent so far, after each: what is known if this ends with an exception.</param>
+    /// <param name="cancellationToken">Ends it between two.</param>
     /// <returns>How many.</returns>
     /// <exception cref="PublishException">One was not sent; it and those after it are still where they were.</exception>
-    ValueTask<long> ReplayAllAsync(string queue, DeadLetterFilter? filter = null, ReplayOptions? options = null, CancellationToken cancellationToken = default);
+    ValueTask<long> ReplayAllAsync(
+        string queue, DeadLetterFilter? filter = null, ReplayOptions? options = null, IProgress<long>? progress = null, CancellationToken cancellationToken = default);
 
     /// <summary>Removes a dead letter for good; false if it is gone already.</summary>
     ValueTask<bool> DiscardAsync(DeadLetter letter, CancellationToken cancellationToken = default);
 
     /// <summary>Removes those that are there now for good, and returns how many. No filter means all of them.</summary>
-    ValueTask<long> DiscardAllAsync(string queue, DeadLetterFilter? filter = null, CancellationToken cancellationToken = default);
+    /// <param name="queue">The queue.</param>
+    /// <param name="filter">Which ones; null: all.</param>
+    /// <param name="progress">Told how many so far. If this ends with an exception, the last one may still be there.</param>
+    /// <param name="cancellationToken">Ends it between two.</param>
+    ValueTask<long> DiscardAllAsync(
+        string queue, DeadLetterFilter? filter = null, IProgress<long>? progress = null, CancellationToken cancellationToken = default);
 
     /// <summary>Writes them as lines of JSON (NDJSON), one for each, and returns how many. They stay. The stream stays open.</summary>
     ValueTask<long> ExportAsync(string queue, Stream output, DeadLetterFilter? filter = null, CancellationToken cancellationToken = default);
 
     /// <summary>Reads what <see cref="ExportAsync"/> wrote into the dead-letter queue of a queue, and returns how many there were. The stream stays open.</summary>
+    /// <param name="queue">The queue.</param>
+    /// <param name="input">The lines.</param>
+    /// <param name="progress">Told how many were stored so far, after each.</param>
+    /// <param name="cancellationToken">Ends it between two.</param>
     /// <exception cref="MalformedMessageException">A line is no dead letter; the text says which. Those before it were imported.</exception>
     /// <exception cref="PublishException">One was not stored; those before it were.</exception>
-    ValueTask<long> ImportAsync(string queue, Stream input, CancellationToken cancellationToken = default);
+    ValueTask<long> ImportAsync(string queue, Stream input, IProgress<long>? progress = null, CancellationToken cancellationToken = default);
 }
 
 /// <summary>A message in a dead-letter queue.</summary>

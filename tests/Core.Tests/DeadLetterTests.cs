@@ -103,6 +103,78 @@ public sealed class DeadLetterTests
     }
 
     [Fact]
+    public void A_line_has_names_that_stay_and_comes_back_whole()
+    {
+        var envelope = new Envelope
+        {
+            Id = "1", Type = "t", SchemaVersion = 2, ContentType = "ct", ContentEncoding = "ce", SentAt = Noon, OccurredAt = Noon.AddHours(1), ExpiresAt = Noon.AddHours(2), Topic = "to",
+            Source = "so", Key = "k", Subject = "su", CorrelationId = "co", CausationId = "ca", ReplyTo = "re", Attempt = 3, TraceParent = "tp", TraceState = "ts", Baggage = "ba",
+            Headers = new Dictionary<string, string> { ["h"] = "v" }, Body = "b"u8.ToArray(),
+            DeadLetter = new()
+            {
+                Reason = DeadLetterReason.Expired, Description = "d", ExceptionType = "et", ExceptionMessage = "em", StackTrace = "st", Attempts = 4, Redeliveries = 5, Queue = "q", Topic = "dt",
+                At = Noon.AddHours(3), Host = "ho",
+            },
+        };
+
+        var line = Encoding.UTF8.GetString(DeadLetterLine.Write(envelope).Span);
+
+        Assert.Equal(
+            """
+            {"id":"1","type":"t","schemaVersion":2,"contentType":"ct","contentEncoding":"ce","sentAt":"2026-11-26T12:00:00+00:00","occurredAt":"2026-11-26T13:00:00+00:00","expiresAt":"2026-11-26T14:00:00+00:00","topic":"to","source":"so","key":"k","subject":"su","correlationId":"co","causationId":"ca","replyTo":"re","attempt":3,"traceParent":"tp","traceState":"ts","baggage":"ba","headers":{"h":"v"},"deadLetter":{"reason":"expired","description":"d","exceptionType":"et","exceptionMessage":"em","stackTrace":"st","attempts":4,"redeliveries":5,"queue":"q","topic":"dt","at":"2026-11-26T15:00:00+00:00","host":"ho"},"body":"b"}
+
+            """,
+            line);
+        var read = DeadLetterLine.Read(line, 1);
+        Assert.Equal(envelope.DeadLetter, read.DeadLetter);
+        Assert.Equal(line, Encoding.UTF8.GetString(DeadLetterLine.Write(read).Span));
+    }
+
+    [Fact]
+    public void A_line_of_somebody_else_needs_an_id_only_and_its_reason_may_be_none_of_ours()
+    {
+        var read = DeadLetterLine.Read("""{"id":"1","attempt":0,"deadLetter":{"reason":"bored"},"more":[]}""", 1);
+
+        Assert.Equal((1, 0, null), (read.Attempt, read.Body.Length, read.Type));
+        Assert.Equal(new DeadLetterInfo { Reason = DeadLetterReason.Rejected, Queue = "", At = DateTimeOffset.UnixEpoch }, read.DeadLetter);
+    }
+
+    [Theory]
+    [InlineData("abcde", 5, "abcde")]
+    [InlineData("abcdef", 5, "abcde")]
+    [InlineData("aää", 4, "aä")]
+    [InlineData("💌💌", 7, "💌")]
+    [InlineData("a\r\n\tb\0c\u0085d", 99, "a   b c d")]
+    [InlineData("", 5, "")]
+    [InlineData(null, 5, null)]
+    public void A_reason_is_cut_between_characters_and_is_one_line(string? text, int most, string? cut) => Assert.Equal(cut, DeadLetterInfos.Cut(text, most));
+
+    [Fact]
+    public async Task A_replay_says_when_and_where_from_and_keeps_what_it_was_but_its_end()
+    {
+        var time = new FakeTimeProvider(Noon);
+        var transport = new InMemoryTransport(new(time));
+        await transport.DeclareAsync(new(["q"], []), CancellationToken.None);
+        var dead = new Envelope
+        {
+            Id = "7", Type = "t", Key = "k", Attempt = 5, ExpiresAt = Noon.AddDays(1), Headers = new Dictionary<string, string> { ["h"] = "v" },
+            DeadLetter = new() { Reason = DeadLetterReason.Exhausted, Queue = "q", At = Noon },
+        };
+        await transport.PublishAsync(new OutgoingMessage[] { new(Destination.Queue("q.dlq"), dead) }, new PublishResult[1], CancellationToken.None);
+        var recorded = new List<OutgoingMessage>();
+        await using var host = await TestHost.StartAsync(
+            messaging => messaging.UseTransport("recorded", _ => new Recorder(transport, recorded)), services => services.AddSingleton<TimeProvider>(time));
+
+        Assert.Equal(1, await host.Services.GetRequiredService<IDeadLetters>().ReplayAllAsync("q", null, new() { Delay = TimeSpan.FromMinutes(3) }));
+
+        var message = Assert.Single(recorded);
+        Assert.Equal((Destination.Queue("q"), TimeSpan.FromMinutes(3)), (message.Destination, message.Delay));
+        Assert.Equal(dead with { Attempt = 1, ExpiresAt = null, DeadLetter = null, Headers = message.Envelope.Headers }, message.Envelope);
+        Assert.Equal(
+            new Dictionary<string, string> { ["h"] = "v", [DeadLetter.ReplayedFrom] = "q.dlq", [DeadLetter.ReplayedAt] = "2026-11-26T12:00:00.0000000+00:00" }, message.Envelope.Headers);
+    }
+
+    [Fact]
     public async Task A_transport_that_cannot_look_is_named()
     {
         await using var host = await TestHost.StartAsync(static messaging => messaging.UseTransport("scripted", static _ => new ScriptedTransport()));
@@ -115,10 +187,7 @@ public sealed class DeadLetterTests
     [Fact]
     public async Task A_replay_is_no_duplicate_of_what_it_replays()
     {
-        var transport = new InMemoryTransport(new());
-        await transport.DeclareAsync(new(["q"], []), CancellationToken.None);
-        var results = new PublishResult[1];
-        await transport.PublishAsync(new OutgoingMessage[] { new(Destination.Queue("q.dlq"), new() { Id = "7" }) }, results, CancellationToken.None);
+        var transport = await WithDeadLettersAsync(1);
         var recorded = new List<OutgoingMessage>();
         await using var host = await TestHost.StartAsync(messaging => messaging.UseTransport("recorded", _ => new Recorder(transport, recorded)));
         var letters = host.Services.GetRequiredService<IDeadLetters>();
@@ -126,8 +195,104 @@ public sealed class DeadLetterTests
         Assert.Equal(1, await letters.ReplayAllAsync("q"));
 
         var message = Assert.Single(recorded);
-        Assert.Equal("7", message.Envelope.Id);
+        Assert.Equal("1", message.Envelope.Id);
         Assert.StartsWith("replay q 1 ", message.DuplicateId, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Whoever_changes_many_is_told_how_many_so_far()
+    {
+        var (replays, discards, imports) = (new Told(), new Told(), new Told());
+        var transport = await WithDeadLettersAsync(3);
+        var sent = 0;
+        await using var host = await TestHost.StartAsync(messaging => messaging.UseTransport("recorded", _ => new Recorder(transport, [])
+        {
+            OnPublish = _ => ++sent < 3 ? default : throw new TransportException("gone", TransportError.Unavailable),
+        }));
+        var letters = host.Services.GetRequiredService<IDeadLetters>();
+        using var file = new MemoryStream();
+        Assert.Equal(3, await letters.ExportAsync("q", file));
+        file.Position = 0;
+
+        await Assert.ThrowsAsync<TransportException>(async () => await letters.ReplayAllAsync("q", null, null, replays));
+        Assert.Equal(1, await letters.CountAsync("q"));
+        Assert.Equal(1, await letters.DiscardAllAsync("q", null, discards));
+        sent = 0;
+        await Assert.ThrowsAsync<TransportException>(async () => await letters.ImportAsync("q", file, imports));
+        Assert.Equal(2, await letters.CountAsync("q"));
+
+        Assert.Equal([1, 2], replays);
+        Assert.Equal([1], discards);
+        Assert.Equal([1, 2], imports);
+    }
+
+    [Fact]
+    public async Task A_cancelled_replay_finishes_the_one_in_hand_and_so_leaves_no_two()
+    {
+        var transport = await WithDeadLettersAsync(3);
+        using var cancel = new CancellationTokenSource();
+        var (told, recorded) = (new Told(), new List<OutgoingMessage>());
+        await using var host = await TestHost.StartAsync(messaging => messaging.UseTransport("recorded", _ => new Recorder(transport, recorded)
+        {
+            OnPublish = async token =>
+            {
+                if (recorded.Count == 2)
+                {
+                    await cancel.CancelAsync();
+                    Assert.False(token.IsCancellationRequested);
+                }
+            },
+        }));
+        var letters = host.Services.GetRequiredService<IDeadLetters>();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await letters.ReplayAllAsync("q", null, null, told, cancel.Token));
+
+        Assert.Equal([1, 2], told);
+        Assert.Equal(2, recorded.Count);
+        Assert.Equal(1, await letters.CountAsync("q"));
+    }
+
+    [Fact]
+    public async Task A_replay_that_the_broker_does_not_answer_ends_with_the_publish_timeout()
+    {
+        var time = new FakeTimeProvider(Noon);
+        var transport = await WithDeadLettersAsync(1);
+        await using var host = await TestHost.StartAsync(
+            messaging => messaging.Configure(static options => options with { PublishTimeout = TimeSpan.FromSeconds(7) }).UseTransport("recorded", _ => new Recorder(transport, [])
+            {
+                OnPublish = async token => await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, token),
+            }),
+            services => services.AddSingleton<TimeProvider>(time));
+        var letters = host.Services.GetRequiredService<IDeadLetters>();
+
+        var replaying = letters.ReplayAllAsync("q").AsTask();
+        time.Advance(TimeSpan.FromSeconds(6.9));
+        Assert.False(replaying.IsCompleted);
+        await Eventually.IsAsync(() =>
+        {
+            time.Advance(TimeSpan.FromSeconds(1));
+            return replaying.IsCompleted;
+        });
+
+        Assert.Equal(PublishStatus.Unknown, (await Assert.ThrowsAsync<PublishException>(() => replaying)).Status);
+        Assert.Equal(1, await letters.CountAsync("q"));
+    }
+
+    private static async Task<InMemoryTransport> WithDeadLettersAsync(int count)
+    {
+        var transport = new InMemoryTransport(new());
+        await transport.DeclareAsync(new(["q"], []), CancellationToken.None);
+        for (var i = 1; i <= count; i++)
+        {
+            await transport.PublishAsync(new OutgoingMessage[] { new(Destination.Queue("q.dlq"), new() { Id = $"{i}" }) }, new PublishResult[1], CancellationToken.None);
+        }
+
+        return transport;
+    }
+
+    private sealed class Told : List<long>, IProgress<long>
+    {
+        public void Report(long value) => Add(value);
     }
 
     private sealed class Recorder(InMemoryTransport inner, List<OutgoingMessage> recorded) : ITransport, IDeadLetterAccess
@@ -136,10 +301,22 @@ public sealed class DeadLetterTests
 
         public ValueTask DeclareAsync(Topology topology, CancellationToken cancellationToken) => inner.DeclareAsync(topology, cancellationToken);
 
-        public ValueTask PublishAsync(ReadOnlyMemory<OutgoingMessage> batch, Memory<PublishResult> results, CancellationToken cancellationToken)
+        public Func<CancellationToken, ValueTask> OnPublish { get; init; } = static _ => default;
+
+        public async ValueTask PublishAsync(ReadOnlyMemory<OutgoingMessage> batch, Memory<PublishResult> results, CancellationToken cancellationToken)
         {
             recorded.AddRange(batch.ToArray());
-            return inner.PublishAsync(batch, results, cancellationToken);
+            try
+            {
+                await OnPublish(cancellationToken);
+            }
+            catch (OperationCanceledException)
+            {
+                results.Span[0] = new(PublishStatus.Unknown);
+                return;
+            }
+
+            await inner.PublishAsync(batch, results, cancellationToken);
         }
 
         public ValueTask<IReceiver> OpenReceiverAsync(ReceiverOptions options, CancellationToken cancellationToken) => inner.OpenReceiverAsync(options, cancellationToken);

@@ -6,7 +6,7 @@ using Postrider.Core.Transport;
 namespace Postrider.Core.DeadLetters;
 
 /// <summary>Dead letters over whatever the transport can: everything but looking and removing is the same on all of them.</summary>
-internal sealed class DeadLetterService(ITransport transport, MessagingRegistration registration, TimeProvider time) : IDeadLetters
+internal sealed class DeadLetterService(ITransport transport, MessagingRegistration registration, MessagingOptions messaging, TimeProvider time) : IDeadLetters
 {
     private const int Page = 100;
 
@@ -57,12 +57,12 @@ internal sealed class DeadLetterService(ITransport transport, MessagingRegistrat
             return false;
         }
 
-        await SendAgainAsync(letter, options ?? new(), cancellationToken).ConfigureAwait(false);
+        await SendAgainAsync(letter, options ?? new()).ConfigureAwait(false);
         await Access.DeleteAsync(letter.Queue, letter.Position, CancellationToken.None).ConfigureAwait(false);
         return true;
     }
 
-    public ValueTask<long> ReplayAllAsync(string queue, DeadLetterFilter? filter, ReplayOptions? options, CancellationToken cancellationToken)
+    public ValueTask<long> ReplayAllAsync(string queue, DeadLetterFilter? filter, ReplayOptions? options, IProgress<long>? progress, CancellationToken cancellationToken)
     {
         options ??= new();
         if (options.MaxPerSecond is <= 0 or double.NaN)
@@ -73,7 +73,7 @@ internal sealed class DeadLetterService(ITransport transport, MessagingRegistrat
         var began = time.GetTimestamp();
         var sent = 0L;
         return EachAsync(
-            queue, filter,
+            queue, filter, progress,
             async letter =>
             {
                 if (options.MaxPerSecond is { } most && TimeSpan.FromSeconds(sent / most) - time.GetElapsedTime(began) is var early && early > TimeSpan.Zero)
@@ -82,8 +82,7 @@ internal sealed class DeadLetterService(ITransport transport, MessagingRegistrat
                 }
 
                 sent++;
-                await SendAgainAsync(letter, options, cancellationToken).ConfigureAwait(false);
-                return true;
+                await SendAgainAsync(letter, options).ConfigureAwait(false);
             },
             cancellationToken);
     }
@@ -94,8 +93,8 @@ internal sealed class DeadLetterService(ITransport transport, MessagingRegistrat
         return Access.DeleteAsync(Checked(letter.Queue), letter.Position, cancellationToken);
     }
 
-    public ValueTask<long> DiscardAllAsync(string queue, DeadLetterFilter? filter, CancellationToken cancellationToken) =>
-        EachAsync(queue, filter, static _ => new(true), cancellationToken);
+    public ValueTask<long> DiscardAllAsync(string queue, DeadLetterFilter? filter, IProgress<long>? progress, CancellationToken cancellationToken) =>
+        EachAsync(queue, filter, progress, static _ => ValueTask.CompletedTask, cancellationToken);
 
     public async ValueTask<long> ExportAsync(string queue, Stream output, DeadLetterFilter? filter, CancellationToken cancellationToken)
     {
@@ -110,7 +109,7 @@ internal sealed class DeadLetterService(ITransport transport, MessagingRegistrat
         return count;
     }
 
-    public async ValueTask<long> ImportAsync(string queue, Stream input, CancellationToken cancellationToken)
+    public async ValueTask<long> ImportAsync(string queue, Stream input, IProgress<long>? progress, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(input);
         var destination = Destination.Queue(Names.DeadLetterQueue(Checked(queue)));
@@ -120,8 +119,9 @@ internal sealed class DeadLetterService(ITransport transport, MessagingRegistrat
         {
             if (!string.IsNullOrWhiteSpace(line))
             {
-                await StoreAsync(new(destination, DeadLetterLine.Read(line, number)), cancellationToken).ConfigureAwait(false);
+                await StoreAsync(new(destination, DeadLetterLine.Read(line, number))).ConfigureAwait(false);
                 count++;
+                progress?.Report(count);
             }
         }
 
@@ -134,18 +134,30 @@ internal sealed class DeadLetterService(ITransport transport, MessagingRegistrat
         return queue;
     }
 
-    /// <summary>Goes through those that are there now and fit, and removes those that <paramref name="remove"/> says true of.</summary>
-    private ValueTask<long> EachAsync(string queue, DeadLetterFilter? filter, Func<DeadLetter, ValueTask<bool>> remove, CancellationToken cancellationToken) =>
-        Access.VisitAsync(
+    /// <summary>Goes through those that are there now and fit, does something with each, and removes it.</summary>
+    private ValueTask<long> EachAsync(
+        string queue, DeadLetterFilter? filter, IProgress<long>? progress, Func<DeadLetter, ValueTask> first, CancellationToken cancellationToken)
+    {
+        var count = 0L;
+        return Access.VisitAsync(
             Checked(queue),
-            stored =>
+            async stored =>
             {
                 var letter = new DeadLetter(queue, stored.Position, stored.Envelope);
-                return filter?.Matches(letter) == false ? new(false) : remove(letter);
+                if (filter?.Matches(letter) == false)
+                {
+                    return false;
+                }
+
+                await first(letter).ConfigureAwait(false);
+                count++;
+                progress?.Report(count);
+                return true;
             },
             cancellationToken);
+    }
 
-    private ValueTask SendAgainAsync(DeadLetter letter, ReplayOptions options, CancellationToken cancellationToken)
+    private ValueTask SendAgainAsync(DeadLetter letter, ReplayOptions options)
     {
         var now = time.GetUtcNow();
         var envelope = letter.Envelope with
@@ -163,13 +175,15 @@ internal sealed class DeadLetterService(ITransport transport, MessagingRegistrat
         {
             DuplicateId = string.Create(CultureInfo.InvariantCulture, $"replay {letter.Queue} {letter.Position} {letter.Info.At.UtcTicks}"),
         };
-        return StoreAsync(message, cancellationToken);
+        return StoreAsync(message);
     }
 
-    private async ValueTask StoreAsync(OutgoingMessage message, CancellationToken cancellationToken)
+    /// <summary>The caller's cancellation does not end it half-way, which would leave two: it takes at most the time of a publish.</summary>
+    private async ValueTask StoreAsync(OutgoingMessage message)
     {
+        using var timeout = new CancellationTokenSource(messaging.PublishTimeout, time);
         var result = new PublishResult[1];
-        await transport.PublishAsync(new[] { message }, result, cancellationToken).ConfigureAwait(false);
+        await transport.PublishAsync(new[] { message }, result, timeout.Token).ConfigureAwait(false);
         var (status, error) = result[0];
         if (status is not (PublishStatus.Stored or PublishStatus.Duplicate))
         {
