@@ -1,3 +1,4 @@
+using Postrider.Core.Serialization;
 using Postrider.Core.Transport;
 
 namespace Postrider.Core.Consuming;
@@ -9,11 +10,15 @@ internal sealed class InFlight : IDisposable
     private CancellationTokenSource _cancellation = new();
     private bool _cancelled;
     private bool _finished;
+    private BodyBuffers? _body;
 
     public ConsumeContext Context { get; } = new();
 
     /// <summary>The delivery, until it is settled.</summary>
     public Delivery? Delivery { get; private set; }
+
+    /// <summary>What its consumer is to see of it.</summary>
+    public Envelope Envelope { get; set; } = null!;
 
     /// <summary>Another holder has the message: nothing is settled any more.</summary>
     public bool LeaseLost { get; private set; }
@@ -28,9 +33,19 @@ internal sealed class InFlight : IDisposable
         lock (_lock)
         {
             Delivery = delivery;
+            Envelope = delivery.Envelope;
             LeaseLost = false;
             _finished = false;
         }
+    }
+
+    /// <summary>Room for the body that the consumer is to see, until <see cref="ForgetBody"/>.</summary>
+    public BodyBuffers RentBody(int limit) => _body = BodyBuffers.Take(limit);
+
+    public void ForgetBody()
+    {
+        _body?.Return();
+        _body = null;
     }
 
     /// <summary>How it is to be settled is known: there is no handler left to cancel, and the settlement itself finds a lost lease.</summary>
@@ -48,7 +63,9 @@ internal sealed class InFlight : IDisposable
         {
             Delivery = null;
             Failure = null;
+            Envelope = null!;
             Context.Delivery = null!;
+            Context.Envelope = null!;
             Context.Services = null!;
             if (_cancelled || !_cancellation.TryReset())
             {

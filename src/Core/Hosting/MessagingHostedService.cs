@@ -12,7 +12,7 @@ namespace Postrider.Core.Hosting;
 /// <summary>Messaging's life in the host: checks the registration at start, reaches the broker in the background, drains at stop.</summary>
 internal sealed class MessagingHostedService(
     MessagingRegistration registration, IServiceProvider services, IServiceScopeFactory scopes, MessagingOptions options, Serializers serializers,
-    MessagingStatus status, Telemetry telemetry, TimeProvider time, ILoggerFactory loggers) : IHostedService, IDisposable
+    BodyTransforms transforms, MessagingStatus status, Telemetry telemetry, TimeProvider time, ILoggerFactory loggers) : IHostedService, IDisposable
 {
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
@@ -47,7 +47,7 @@ internal sealed class MessagingHostedService(
             }
         }
 
-        _reports = new([.. registration.ExceptionReporters.Select(create => create(services))], telemetry, time, _logger);
+        _reports = new([.. registration.ExceptionReporters.Values.Select(create => create(services))], telemetry, time, _logger);
         status.IsStarted = true;
 
         // Whoever starts the host must not become the parent of every message's trace.
@@ -82,7 +82,7 @@ internal sealed class MessagingHostedService(
             for (var i = 0; i < supervisors.Length; i++)
             {
                 var queue = queues[i];
-                var handler = new DeliveryHandler(queue, transport.Capabilities.System, options.MaxBodyBytes, scopes, telemetry, reports, time, _logger);
+                var handler = new DeliveryHandler(queue, transport.Capabilities.System, options.MaxBodyBytes, transforms, scopes, telemetry, reports, time, _logger);
                 var supervisor = new QueueSupervisor(transport, topology, queue, handler, options, status, scopes, telemetry, reports, time, _logger);
                 supervisors[i] = Task.Run(() => StopHostIfFatalAsync(supervisor.RunAsync(_stop.Token)), CancellationToken.None);
             }
