@@ -63,7 +63,7 @@ internal sealed class ConsumerPump : IDisposable
         using var broken = CancellationTokenSource.CreateLinkedTokenSource(stop);
         var settling = StartAsync(() => _settling.RunAsync(abandon.Token), broken);
         var renewal = _receiver is ILeaseRenewal renewable
-            ? StartAsync(() => new LeaseRenewer(renewable, _window, _queue, _time, _logger).RunAsync(renewing.Token), broken)
+            ? StartAsync(() => new LeaseRenewer(renewable, _window, _queue, _reports, _time, _logger).RunAsync(renewing.Token), broken)
             : Task.CompletedTask;
         var workers = new Task[_queue.Concurrency];
         for (var i = 0; i < workers.Length; i++)

@@ -5,7 +5,8 @@ using Postrider.Core.Transport;
 namespace Postrider.Core.Consuming;
 
 /// <summary>Keeps the leases of all deliveries in the window, three times per lease. A lost one cancels its handler.</summary>
-internal sealed class LeaseRenewer(ILeaseRenewal receiver, PrefetchWindow window, ConsumerQueue queue, TimeProvider time, ILogger logger)
+internal sealed class LeaseRenewer(
+    ILeaseRenewal receiver, PrefetchWindow window, ConsumerQueue queue, ExceptionReports reports, TimeProvider time, ILogger logger)
 {
     private readonly List<Delivery> _deliveries = [];
     private readonly List<InFlight> _slots = [];
@@ -25,6 +26,7 @@ internal sealed class LeaseRenewer(ILeaseRenewal receiver, PrefetchWindow window
             catch (Exception e) when (!stop.IsCancellationRequested)
             {
                 logger.RenewalFailed(queue.Name, e.Message);
+                reports.Add(new(e, "renew", queue.Name));
                 LoseAllIfOver();
             }
         }

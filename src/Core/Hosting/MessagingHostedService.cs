@@ -77,7 +77,7 @@ internal sealed class MessagingHostedService(
     {
         try
         {
-            await DeclareAsync(transport, topology).ConfigureAwait(false);
+            await DeclareAsync(transport, topology, reports).ConfigureAwait(false);
             var supervisors = new Task[queues.Count];
             for (var i = 0; i < supervisors.Length; i++)
             {
@@ -103,7 +103,7 @@ internal sealed class MessagingHostedService(
         }
     }
 
-    private async Task DeclareAsync(ITransport transport, Topology topology)
+    private async Task DeclareAsync(ITransport transport, Topology topology, ExceptionReports reports)
     {
         var backoff = new Backoff(FirstPause, LongestPause);
         var started = time.GetTimestamp();
@@ -127,6 +127,7 @@ internal sealed class MessagingHostedService(
                 }
 
                 _logger.BrokerUnavailable(pause, e.Message);
+                reports.Add(new(e, "connect", null));
                 await Task.Delay(pause, time, _stop.Token).ConfigureAwait(false);
             }
         }
@@ -158,6 +159,7 @@ internal sealed class MessagingHostedService(
     private void StopHost(TransportException error)
     {
         _logger.Fatal(error.ExitCode, error.Message);
+        _reports?.Add(new(error, "connect", null));
         status.SetFailed(error);
         Environment.ExitCode = error.ExitCode;
         services.GetService<IHostApplicationLifetime>()?.StopApplication();

@@ -19,9 +19,9 @@ public static class MessageLogging
         ArgumentNullException.ThrowIfNull(messaging);
         foreach (var service in messaging.Services)
         {
-            if (service.ImplementationInstance is MessageLogLevel known)
+            if (service.ServiceType == typeof(MessageLogLevel))
             {
-                known.Level = level;
+                ((MessageLogLevel)service.ImplementationInstance!).Level = level;
                 return messaging;
             }
         }

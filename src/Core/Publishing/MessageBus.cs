@@ -12,7 +12,8 @@ internal sealed class MessageBus : IMessageBus
     private readonly Publisher _publisher;
     private readonly PublishingSwitch _switch;
 
-    public MessageBus(IReadOnlyList<(PublishScope Scope, PublishMiddleware Middleware)> middlewares, PublishDefaults defaults, Publisher publisher, PublishingSwitch publishing)
+    public MessageBus(
+        IReadOnlyList<(PublishScope Scope, PublishMiddleware Middleware)> middlewares, PublishDefaults defaults, Publisher publisher, PublishingSwitch publishing)
     {
         (_defaults, _publisher, _switch) = (defaults, publisher, publishing);
         _chain = publisher.PublishAsync;

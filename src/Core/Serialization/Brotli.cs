@@ -57,12 +57,12 @@ internal sealed class Brotli(CompressionLevel level, int minimumBytes) : IBodyTr
             body = body[read..];
             switch (status)
             {
-                case OperationStatus.Done:
+                case OperationStatus.Done when body.IsEmpty:
                     return;
                 case OperationStatus.DestinationTooSmall:
                     break;
                 default:
-                    throw new MalformedMessageException("The body is not Brotli, though its content encoding says so.");
+                    throw new MalformedMessageException("The body is not Brotli, or not all of it, though its content encoding says so.");
             }
         }
     }

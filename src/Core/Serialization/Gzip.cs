@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Buffers.Binary;
 using System.IO.Compression;
 using System.Runtime.InteropServices;
 using Postrider.Core.Transport;
@@ -8,6 +9,9 @@ namespace Postrider.Core.Serialization;
 /// <summary>RFC 1952.</summary>
 internal sealed class Gzip(CompressionLevel level, int minimumBytes) : IBodyTransform
 {
+    /// <summary>Header, trailer and an empty block.</summary>
+    private const int Smallest = 20;
+
     public string ContentEncoding => "gzip";
 
     public ValueTask<bool> TransformAsync(Envelope envelope, IBufferWriter<byte> output, CancellationToken cancellationToken)
@@ -29,14 +33,17 @@ internal sealed class Gzip(CompressionLevel level, int minimumBytes) : IBodyTran
 
     public ValueTask RestoreAsync(Envelope envelope, IBufferWriter<byte> output, CancellationToken cancellationToken)
     {
-        var bytes = MemoryMarshal.TryGetArray(envelope.Body, out var array) ? array : new(envelope.Body.ToArray());
+        var body = envelope.Body;
+        var bytes = MemoryMarshal.TryGetArray(body, out var array) ? array : new(body.ToArray());
         using var gzip = new GZipStream(new MemoryStream(bytes.Array!, bytes.Offset, bytes.Count, writable: false), CompressionMode.Decompress);
+        var length = 0U;
         try
         {
             // Piece by piece, so that a small body that becomes a huge one is noticed at the limit.
             while (gzip.Read(output.GetSpan()) is var read and > 0)
             {
                 output.Advance(read);
+                length += (uint)read;
             }
         }
         catch (InvalidDataException e)
@@ -44,7 +51,11 @@ internal sealed class Gzip(CompressionLevel level, int minimumBytes) : IBodyTran
             throw new MalformedMessageException($"The body is not gzip, though its content encoding says so: {e.Message}", e);
         }
 
-        return default;
+        // The stream takes the end of a body that was cut off for the end of the data. The last four bytes tell the length of what was compressed; of several
+        // members in one body, which nobody sends, they would tell that of the last.
+        return body.Length >= Smallest && BinaryPrimitives.ReadUInt32LittleEndian(body.Span[^4..]) == length
+            ? default
+            : throw new MalformedMessageException($"The body is not all of what was compressed by gzip: {length} bytes could be read of it.");
     }
 
     /// <summary>Takes what is written to it as long as that is shorter than the body was.</summary>
