@@ -8,8 +8,8 @@ namespace Postrider;
 /// dependency injection; thread-safe.
 /// </summary>
 /// <remarks>
-/// <para>The wire says what was done, in the order in which it was done, as HTTP does: <c>gzip, my-cipher</c>. The last is undone first. Whatever a message's own
-/// content encoding names is undone, whether or not this host publishes so. Retries, dead letters and replays keep the bytes as they came.</para>
+/// <para>The wire says what was done, in the order in which it was done, as HTTP does: <c>gzip, my-cipher</c>. The last is undone first. What is
+/// undone is what the message's own content encoding names, never more or less. Retries, dead letters and replays keep the bytes as they came.</para>
 /// <para>Only the body is changed: keys, subjects and headers travel as they are. To bind the body to the message, use its <see cref="Envelope.Id"/> and
 /// <see cref="Envelope.Type"/>: the rest of the envelope may change on the way, with a retry, a replay or another client. Keep no reference to an envelope.</para>
 /// </remarks>
