@@ -53,7 +53,7 @@ public class ConsumePath
         var telemetry = new Telemetry(null, TimeProvider.System);
         var reports = new ExceptionReports([], telemetry, TimeProvider.System, NullLogger.Instance);
         var scopes = Scope ? _services.GetRequiredService<IServiceScopeFactory>() : new NoScopes();
-        var handler = new DeliveryHandler(queue, "null", int.MaxValue, scopes, telemetry, reports, TimeProvider.System, NullLogger.Instance);
+        var handler = new DeliveryHandler(queue, "null", int.MaxValue, new([]), scopes, telemetry, reports, TimeProvider.System, NullLogger.Instance);
         _pump = new(
             new NullTransport(), _receiver, queue, handler, TimeSpan.FromSeconds(1), status, scopes, telemetry, reports, TimeProvider.System, NullLogger.Instance);
         _running = Task.Run(() => _pump.RunAsync(_stop.Token));

@@ -10,8 +10,8 @@ public sealed class ConsumeContext
 
     internal ConsumeContext(InFlight place) => Place = place;
 
-    /// <summary>The message's metadata and raw body.</summary>
-    public Envelope Envelope => Delivery.Envelope;
+    /// <summary>The message's metadata and raw body, as it was before its content encoding.</summary>
+    public Envelope Envelope { get; internal set; } = null!;
 
     /// <summary>The message's id.</summary>
     public string MessageId => Envelope.Id;
@@ -46,8 +46,8 @@ public sealed class ConsumeContext
     /// <summary>The media type of its body.</summary>
     public string? ContentType => Envelope.ContentType;
 
-    /// <summary>How its body is encoded on top of that.</summary>
-    public string? ContentEncoding => Envelope.ContentEncoding;
+    /// <summary>How its body was encoded on the wire on top of that; all that reads it sees it without.</summary>
+    public string? ContentEncoding => Delivery.Envelope.ContentEncoding;
 
     /// <summary>Ties the messages of one flow together.</summary>
     public string? CorrelationId => Envelope.CorrelationId;

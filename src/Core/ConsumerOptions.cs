@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Postrider;
 
@@ -49,6 +51,26 @@ public sealed record ConsumerOptions
 
     /// <summary>Middlewares of this consumer, inside the global ones; the first is outermost.</summary>
     public ImmutableArray<ConsumeMiddleware> Middleware { get; init; } = [];
+
+    /// <summary>What <see cref="Use{TMiddleware}"/> needs from the services.</summary>
+    internal Action<IServiceCollection>? Register { get; init; }
+
+    /// <summary>Adds a middleware inside those that are there already: <c>options => options.Use(…).Use&lt;Audit&gt;()</c>.</summary>
+    public ConsumerOptions Use(ConsumeMiddleware middleware)
+    {
+        ArgumentNullException.ThrowIfNull(middleware);
+        return this with { Middleware = Middleware.Add(middleware) };
+    }
+
+    /// <summary>As <see cref="Use(ConsumeMiddleware)"/>, by a class from the delivery's scope. It is scoped, unless it is registered otherwise already.</summary>
+    public ConsumerOptions Use<[System.Diagnostics.CodeAnalysis.DynamicallyAccessedMembers(
+        System.Diagnostics.CodeAnalysis.DynamicallyAccessedMemberTypes.PublicConstructors)] TMiddleware>()
+        where TMiddleware : class, IConsumeMiddleware =>
+        Use(FromScope<TMiddleware>()) with { Register = Register + (static services => services.TryAddScoped<TMiddleware>()) };
+
+    internal static ConsumeMiddleware FromScope<TMiddleware>()
+        where TMiddleware : class, IConsumeMiddleware =>
+        static next => context => context.Services.GetRequiredService<TMiddleware>().ConsumeAsync(context, next);
 }
 
 /// <summary>Which messages wait for each other. It is kept within a process: two processes that consume one queue handle messages of one key at the same time.</summary>

@@ -3,7 +3,7 @@ using Postrider.Core.Transport;
 namespace Postrider;
 
 /// <summary>A message that became a dead letter, for <see cref="ConsumerOptions.OnFailed"/>.</summary>
-/// <param name="Envelope">The message, as it is in the dead-letter queue.</param>
+/// <param name="Envelope">The message, as its consumer saw it: in the dead-letter queue its body is encoded as it came.</param>
 /// <param name="Info">What was written beside it.</param>
 /// <param name="Exception">The exception it came from, if any.</param>
 /// <param name="Consumer">The name of its consumer.</param>

@@ -73,7 +73,7 @@ public interface IDeadLetters
 /// <summary>A message in a dead-letter queue.</summary>
 /// <param name="Queue">The queue whose dead letter it is.</param>
 /// <param name="Position">Where it is in the dead-letter queue, as the transport names it.</param>
-/// <param name="Envelope">The message, with body and headers.</param>
+/// <param name="Envelope">The message, with body and headers as they came: its <see cref="Envelope.ContentEncoding"/> is not undone.</param>
 public sealed record DeadLetter(string Queue, string Position, Envelope Envelope)
 {
     /// <summary>The header of a replayed message that names the dead-letter queue it came from.</summary>

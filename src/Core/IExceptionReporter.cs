@@ -15,9 +15,9 @@ public interface IExceptionReporter
 
 /// <summary>An exception and where it came from.</summary>
 /// <param name="Exception">The exception.</param>
-/// <param name="During">What was being done: <c>handle</c>, <c>receive</c>, <c>settle</c>, <c>pump</c> or <c>on-failed</c>.</param>
-/// <param name="Queue">The queue.</param>
-public sealed record ExceptionReport(Exception Exception, string During, string Queue)
+/// <param name="During">What was being done: <c>connect</c>, <c>receive</c>, <c>handle</c>, <c>renew</c>, <c>settle</c>, <c>pump</c> or <c>on-failed</c>.</param>
+/// <param name="Queue">The queue; null for <c>connect</c>, which is of all.</param>
+public sealed record ExceptionReport(Exception Exception, string During, string? Queue)
 {
     /// <summary>The name of the consumer, if it was one's.</summary>
     public string? Consumer { get; init; }

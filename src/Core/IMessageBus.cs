@@ -28,7 +28,7 @@ public interface IMessageBus
 /// <see cref="PublishStatus.Unroutable"/> for a topic without any queue.</param>
 public readonly record struct PublishReceipt(string MessageId, PublishStatus Status);
 
-/// <summary>Options of one publish or send.</summary>
+/// <summary>Options of one publish or send. What is null is as <see cref="MessagingBuilder.PublishDefaults"/> and its neighbours say, or else as told here.</summary>
 public sealed record PublishOptions
 {
     /// <summary>Publish to this topic instead of the message's own name. Not for sends.</summary>
@@ -66,20 +66,22 @@ public sealed record PublishOptions
     /// <summary>The stable name of the type of a message that is text or bytes. Others have their own.</summary>
     public string? MessageType { get; init; }
 
-    /// <summary>The user's own headers. Limits: <see cref="MessagingOptions.MaxHeaders"/> and its neighbours.</summary>
+    /// <summary>
+    /// The user's own headers, with those of the defaults that they do not name. Limits: <see cref="MessagingOptions.MaxHeaders"/> and its neighbours.
+    /// </summary>
     public IReadOnlyDictionary<string, string>? Headers { get; init; }
 
-    /// <summary>How long it stays invisible, from its storing on. Which queues get it is decided now.</summary>
-    public TimeSpan Delay { get; init; }
+    /// <summary>How long it stays invisible, from its storing on; null: not at all. Which queues get it is decided now.</summary>
+    public TimeSpan? Delay { get; init; }
 
     /// <summary>Until when it stays invisible, by this host's clock; instead of <see cref="Delay"/>.</summary>
     public DateTimeOffset? NotBefore { get; init; }
 
     /// <summary>
-    /// How long it is of use, from when it is visible on. It is checked, by the consumer's clock, each time it is handed out: no handler gets it later.
+    /// How long it is of use, from when it is visible on; null: for ever. It is checked, by the consumer's clock, each time it is handed out: no handler gets it later.
     /// </summary>
     public TimeSpan? TimeToLive { get; init; }
 
-    /// <summary>Make a topic without any queue an error.</summary>
-    public bool RequireSubscribers { get; init; }
+    /// <summary>Make a topic without any queue an error; null: it is none.</summary>
+    public bool? RequireSubscribers { get; init; }
 }

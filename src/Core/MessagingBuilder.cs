@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Postrider.Core.Consuming;
 using Postrider.Core.Hosting;
 using Postrider.Core.InMemory;
+using Postrider.Core.Publishing;
 using Postrider.Core.Serialization;
 using Postrider.Core.Transport;
 
@@ -84,26 +85,33 @@ public sealed class MessagingBuilder
             $"{queue}:{MessageType<TMessage>.Instance.Name ?? "*"}", queue, configure, (_, batch, cancellationToken) => consume(batch, cancellationToken));
     }
 
-    /// <summary>Wraps every publish and send. The first registered is outermost.</summary>
-    public MessagingBuilder UsePublish(PublishMiddleware middleware)
-    {
-        ArgumentNullException.ThrowIfNull(middleware);
-        _registration.PublishMiddleware.Add(_ => middleware);
-        return this;
-    }
+    /// <summary>Wraps every publish and send, outside the middlewares of types and topics. The first registered is outermost.</summary>
+    public MessagingBuilder UsePublish(PublishMiddleware middleware) => Publishes(PublishScope.Everything, rules => rules.Use(middleware));
 
     /// <summary>As <see cref="UsePublish(PublishMiddleware)"/>, by a class. It becomes a singleton, unless it is registered otherwise already.</summary>
     public MessagingBuilder UsePublish<[System.Diagnostics.CodeAnalysis.DynamicallyAccessedMembers(
         System.Diagnostics.CodeAnalysis.DynamicallyAccessedMemberTypes.PublicConstructors)] TMiddleware>()
-        where TMiddleware : class, IPublishMiddleware
+        where TMiddleware : class, IPublishMiddleware =>
+        Publishes(PublishScope.Everything, static rules => rules.Use<TMiddleware>());
+
+    /// <summary>
+    /// Options of every publish and send, unless a call says otherwise. They are merged property by property, and headers by name: a call counts before a type
+    /// (<see cref="PublishesOf"/>), a type before a topic (<see cref="PublishesTo"/>), a topic before these, and on one level what was registered later.
+    /// </summary>
+    /// <exception cref="MessagingConfigurationException">They have something that belongs to one message, such as its id or its topic.</exception>
+    public MessagingBuilder PublishDefaults(PublishOptions options) => Publishes(PublishScope.Everything, rules => rules.Defaults(options));
+
+    /// <summary>Defaults and middlewares of what is published or sent as <typeparamref name="TMessage"/>, wherever it goes.</summary>
+    public MessagingBuilder PublishesOf<TMessage>(Action<PublishRules> rules)
+        where TMessage : notnull =>
+        Publishes(new() { Type = MessageType<TMessage>.Instance }, rules);
+
+    /// <summary>Defaults and middlewares of what is published to a topic, or to those that match a pattern. Sends have no topic.</summary>
+    /// <exception cref="MessagingConfigurationException">The pattern is illegal.</exception>
+    public MessagingBuilder PublishesTo(string topic, Action<PublishRules> rules)
     {
-        Services.TryAddSingleton<TMiddleware>();
-        _registration.PublishMiddleware.Add(static services =>
-        {
-            var middleware = services.GetRequiredService<TMiddleware>();
-            return next => context => middleware.PublishAsync(context, next);
-        });
-        return this;
+        Names.CheckPattern(topic);
+        return Publishes(new() { Pattern = topic }, rules);
     }
 
     /// <summary>Wraps every consumer, outside the consumer's own middlewares. The first registered is outermost.</summary>
@@ -120,16 +128,16 @@ public sealed class MessagingBuilder
         where TMiddleware : class, IConsumeMiddleware
     {
         Services.TryAddScoped<TMiddleware>();
-        return UseConsume(static next => context => context.Services.GetRequiredService<TMiddleware>().ConsumeAsync(context, next));
+        return UseConsume(ConsumerOptions.FromScope<TMiddleware>());
     }
 
-    /// <summary>Adds a reporter of exceptions; there may be several. It becomes a singleton, unless it is registered otherwise already.</summary>
+    /// <summary>Adds a reporter of exceptions; there may be several, and one that is added twice is still one. It becomes a singleton, unless it is registered otherwise already.</summary>
     public MessagingBuilder AddExceptionReporter<[System.Diagnostics.CodeAnalysis.DynamicallyAccessedMembers(
         System.Diagnostics.CodeAnalysis.DynamicallyAccessedMemberTypes.PublicConstructors)] TReporter>()
         where TReporter : class, IExceptionReporter
     {
         Services.TryAddSingleton<TReporter>();
-        _registration.ExceptionReporters.Add(static services => services.GetRequiredService<TReporter>());
+        _registration.ExceptionReporters[typeof(TReporter)] = static services => services.GetRequiredService<TReporter>();
         return this;
     }
 
@@ -139,6 +147,18 @@ public sealed class MessagingBuilder
         ArgumentNullException.ThrowIfNull(serializer);
         _registration.Serializers.Add(serializer);
         return this;
+    }
+
+    /// <summary>
+    /// Changes the bodies of what is published, in the order of registration: compression first, then encryption. It becomes a singleton, unless it is registered
+    /// otherwise already. Of two with the same content encoding the last one counts.
+    /// </summary>
+    public MessagingBuilder UseBodyTransform<[System.Diagnostics.CodeAnalysis.DynamicallyAccessedMembers(
+        System.Diagnostics.CodeAnalysis.DynamicallyAccessedMemberTypes.PublicConstructors)] TTransform>()
+        where TTransform : class, IBodyTransform
+    {
+        Services.TryAddSingleton<TTransform>();
+        return UseBodyTransform(static services => services.GetRequiredService<TTransform>());
     }
 
     /// <summary>Makes a transport available under a name, for <c>Messaging:Transport</c> in the configuration to choose.</summary>
@@ -162,13 +182,19 @@ public sealed class MessagingBuilder
     public MessagingBuilder UseInMemory(InMemoryBroker? broker = null) =>
         UseTransport(MessagingRegistration.InMemory, services => new InMemoryTransport(broker ?? services.GetRequiredService<InMemoryBroker>()));
 
+    internal MessagingBuilder UseBodyTransform(Func<IServiceProvider, IBodyTransform> create)
+    {
+        _registration.BodyTransforms.Add(create);
+        return this;
+    }
+
     private MessagingBuilder AddBatchConsumer<TMessage>(
         string name, string queue, Func<ConsumerOptions, ConsumerOptions>? configure,
         Func<IServiceProvider, IReadOnlyList<BatchItem<TMessage>>, CancellationToken, ValueTask<Outcome>> consume)
         where TMessage : notnull
     {
-        var options = new ConsumerOptions { Concurrency = 1, Batch = new() };
-        _registration.Consumers.Add(new BatchRegistration<TMessage>(name, configure?.Invoke(options) ?? options, consume) { DefaultQueue = queue });
+        var options = Options(configure, new() { Concurrency = 1, Batch = new() });
+        _registration.Consumers.Add(new BatchRegistration<TMessage>(name, options, consume) { DefaultQueue = queue });
         return this;
     }
 
@@ -179,5 +205,18 @@ public sealed class MessagingBuilder
         return MessageType.KebabCase(name.Length > suffix.Length && name.EndsWith(suffix, StringComparison.Ordinal) ? name[..^suffix.Length] : name);
     }
 
-    private static ConsumerOptions Options(Func<ConsumerOptions, ConsumerOptions>? configure) => configure?.Invoke(new()) ?? new();
+    private MessagingBuilder Publishes(PublishScope scope, Action<PublishRules> rules)
+    {
+        ArgumentNullException.ThrowIfNull(rules);
+        rules(new(Services, _registration, scope));
+        return this;
+    }
+
+    private ConsumerOptions Options(Func<ConsumerOptions, ConsumerOptions>? configure, ConsumerOptions? first = null)
+    {
+        first ??= new();
+        var options = configure?.Invoke(first) ?? first;
+        options.Register?.Invoke(Services);
+        return options;
+    }
 }

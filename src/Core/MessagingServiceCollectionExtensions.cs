@@ -65,11 +65,13 @@ public static class MessagingServiceCollectionExtensions
         services.AddSingleton(static p => new Telemetry(
             p.GetService<System.Diagnostics.Metrics.IMeterFactory>(), p.GetRequiredService<TimeProvider>()));
         services.AddSingleton(static p => new Serializers(p.GetRequiredService<MessagingRegistration>().Serializers));
+        services.AddSingleton(static p => new BodyTransforms(p.GetRequiredService<MessagingRegistration>().BodyTransforms.Select(create => create(p))));
         services.AddSingleton<PublishingSwitch>();
         services.AddSingleton<IMessageBus>(static p => new MessageBus(
-            p.GetRequiredService<MessagingRegistration>().PublishMiddleware.ConvertAll(middleware => middleware(p)),
+            p.GetRequiredService<MessagingRegistration>().PublishMiddleware.ConvertAll(one => (one.Scope, one.Create(p))),
+            p.GetRequiredService<MessagingRegistration>().PublishDefaults,
             new Publisher(
-                p.GetRequiredService<ITransport>(), p.GetRequiredService<Serializers>(), p.GetRequiredService<MessagingOptions>(),
+                p.GetRequiredService<ITransport>(), p.GetRequiredService<Serializers>(), p.GetRequiredService<BodyTransforms>(), p.GetRequiredService<MessagingOptions>(),
                 p.GetRequiredService<MessagingStatus>(), p.GetRequiredService<Telemetry>(), p.GetRequiredService<TimeProvider>()),
             p.GetRequiredService<PublishingSwitch>()));
         services.AddSingleton<IDeadLetters, DeadLetterService>();

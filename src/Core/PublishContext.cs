@@ -24,7 +24,7 @@ public sealed class PublishContext
     /// <summary>Where it goes.</summary>
     public Destination Destination { get; }
 
-    /// <summary>Its options. A middleware may replace them: <c>context.Options = context.Options with { Key = … }</c>. The topic is already decided.</summary>
+    /// <summary>Its options, completed by the defaults. A middleware may replace them: <c>context.Options = context.Options with { Key = … }</c>. The topic is already decided.</summary>
     public PublishOptions Options { get; set; }
 
     /// <summary>The caller's token.</summary>

@@ -37,6 +37,55 @@ public sealed class MiddlewareTests
     }
 
     [Fact]
+    public async Task A_consumers_own_are_inside_those_of_all_whichever_were_registered_first()
+    {
+        var steps = new Steps();
+        await using var host = await TestHost.StartAsync(
+            messaging => messaging
+                .AddConsumer<Ping>("q", (_, _, _) => Handle("ping"), options => options.Use(Note("own 1")).Use<Outer>().Use(Note("own 2")) with { Concurrency = 1 })
+                .AddConsumer<Pong>("q", (_, _, _) => Handle("pong"), static options => options with { Concurrency = 1 })
+                .UseConsume(Note("all 1"))
+                .UseConsume(Note("all 2")),
+            services => services.AddSingleton(steps).AddScoped<PerDelivery>());
+
+        await host.Bus.SendAsync("q", new Ping(1));
+        await host.Bus.SendAsync("q", new Pong(1));
+        await Eventually.IsAsync(() => steps.Contains("pong"));
+
+        Assert.Equal(["all 1", "all 2", "own 1", "outer", "own 2", "ping", "all 1", "all 2", "pong"], steps);
+
+        ValueTask<Outcome> Handle(string step)
+        {
+            steps.Add(step);
+            return new(Outcome.Ack);
+        }
+
+        ConsumeMiddleware Note(string step) => next => context =>
+        {
+            steps.Add(step);
+            return next(context);
+        };
+    }
+
+    [Fact]
+    public async Task One_of_a_consumer_may_end_the_delivery_with_its_own_outcome()
+    {
+        await using var host = await TestHost.StartAsync(static messaging => messaging
+            .AddConsumer<Ping>(
+                "q", static (_, _, _) => throw new InvalidOperationException("never"),
+                static options => options.Use(static _ => static _ => new(Outcome.DeadLetter("stopped")))));
+        var letters = host.Services.GetRequiredService<IDeadLetters>();
+
+        await host.Bus.SendAsync("q", new Ping(1));
+        await Eventually.IsAsync(async () => await letters.CountAsync("q") == 1);
+
+        await foreach (var letter in letters.ListAsync("q"))
+        {
+            Assert.Equal((DeadLetterReason.Rejected, "stopped"), (letter.Info.Reason, letter.Info.Description));
+        }
+    }
+
+    [Fact]
     public async Task A_class_may_end_a_publish_or_a_delivery_by_itself()
     {
         var steps = new Steps();

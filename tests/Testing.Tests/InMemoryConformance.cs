@@ -38,6 +38,8 @@ public sealed class InMemoryTopology(InMemoryFixture fixture) : TopologyScenario
 
 public sealed class InMemoryBus(InMemoryFixture fixture) : BusScenarios(fixture);
 
+public sealed class InMemoryCompression(InMemoryFixture fixture) : CompressionScenarios(fixture);
+
 public sealed class InMemoryDeadLetterTools(InMemoryFixture fixture) : DeadLetterToolScenarios(fixture);
 
 public sealed class InMemoryExpiry(InMemoryFixture fixture) : ExpiryScenarios(fixture);

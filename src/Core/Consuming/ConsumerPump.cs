@@ -54,7 +54,7 @@ internal sealed class ConsumerPump : IDisposable
         _failures = new(queue, _window.Clear, scopes, reports, logger);
         _work = Channel.CreateBounded<InFlight>(new BoundedChannelOptions(queue.LargestWindow) { SingleWriter = true });
         _settling = new(receiver, queue, transport.Capabilities.System, _window.Clear, _failures, telemetry, reports, time, logger);
-        _leases = receiver is ILeaseRenewal renewal ? new(renewal, _window, queue, time, logger) : null;
+        _leases = receiver is ILeaseRenewal renewal ? new(renewal, _window, queue, reports, time, logger) : null;
         _lanes = queue.Order == MessageOrder.None ? null : new(queue.Order, _work.Writer, time);
         _suspects = new(_window, _work.Writer, _settling, queue, logger);
     }

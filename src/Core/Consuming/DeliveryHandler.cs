@@ -5,13 +5,14 @@ using Postrider.Core.DeadLetters;
 using Postrider.Core.Diagnostics;
 using Postrider.Core.Publishing;
 using Postrider.Core.Retry;
+using Postrider.Core.Serialization;
 using Postrider.Core.Transport;
 
 namespace Postrider.Core.Consuming;
 
 /// <summary>Runs one delivery: scope, chain, outcome, settlement. Never throws.</summary>
 internal sealed class DeliveryHandler(
-    ConsumerQueue queue, string system, int maxBodyBytes, IServiceScopeFactory scopes, Telemetry telemetry, ExceptionReports reports,
+    ConsumerQueue queue, string system, int maxBodyBytes, BodyTransforms transforms, IServiceScopeFactory scopes, Telemetry telemetry, ExceptionReports reports,
     TimeProvider time, ILogger logger)
 {
     /// <returns>How to settle it, or null if its lease was lost.</returns>
@@ -25,15 +26,18 @@ internal sealed class DeliveryHandler(
         }
 
         var operation = telemetry.BeginProcess(system, delivery);
-        var outcome = await RunAsync(slot, delivery).ConfigureAwait(false);
-        telemetry.EndProcess(operation, queue.Name, outcome ?? Outcome.Ack);
-        if (slot.LeaseLost)
+        var outcome = delivery.Envelope.ContentEncoding is null ? null : await RestoreAsync(slot, delivery).ConfigureAwait(false);
+        if (outcome is null && !slot.CancellationToken.IsCancellationRequested)
         {
-            return null;
+            outcome = await RunAsync(slot, delivery, slot.Envelope).ConfigureAwait(false);
         }
 
+        telemetry.EndProcess(operation, queue.Name, outcome ?? Outcome.Ack);
+
         // Cancelled by the drain: handed back untouched, no attempt burnt.
-        return outcome is { } known ? ToSettlement(slot, known) : Settlement.Release(delivery);
+        Settlement? settlement = slot.LeaseLost ? null : outcome is { } known ? ToSettlement(slot, known) : Settlement.Release(delivery);
+        slot.ForgetBody();
+        return settlement;
     }
 
     /// <summary>For a message that was handed out too often to be run again.</summary>
@@ -43,8 +47,33 @@ internal sealed class DeliveryHandler(
             DeadLetterReason.RedeliveredTooOften,
             $"It was handed out {slot.Delivery!.Redeliveries + 1} times without an outcome; it probably ends the process that handles it."));
 
+    /// <summary>Undoes the content encoding, for whoever reads the message; retries and dead letters keep the delivery's own bytes.</summary>
+    /// <returns>What the delivery comes to because that failed, or null.</returns>
+    private async ValueTask<Outcome?> RestoreAsync(InFlight slot, Delivery delivery)
+    {
+        if (delivery.Defect is not null || delivery.Envelope.Body.Length > maxBodyBytes)
+        {
+            return null;
+        }
+
+        try
+        {
+            slot.Envelope = await transforms.RestoreAsync(delivery.Envelope, slot.RentBody(maxBodyBytes), slot.CancellationToken).ConfigureAwait(false);
+            return null;
+        }
+        catch (Exception) when (slot.CancellationToken.IsCancellationRequested)
+        {
+            // Cut off: it is not run either.
+            return null;
+        }
+        catch (Exception e)
+        {
+            return Failed(e, slot.Attempt, delivery.Envelope, queue.Find(delivery.Envelope));
+        }
+    }
+
     /// <returns>The outcome, or null if the handler was cancelled by the drain.</returns>
-    private async ValueTask<Outcome?> RunAsync(InFlight slot, Delivery delivery)
+    private async ValueTask<Outcome?> RunAsync(InFlight slot, Delivery delivery, Envelope envelope)
     {
         if (delivery.Defect is { } defect)
         {
@@ -65,17 +94,17 @@ internal sealed class DeliveryHandler(
                 DeadLetterReason.Malformed, $"The body has {delivery.Envelope.Body.Length} bytes; the limit is {maxBodyBytes}.");
         }
 
-        if (queue.Find(delivery.Envelope) is not { } consumer)
+        if (queue.Find(envelope) is not { } consumer)
         {
             return Outcome.DeadLetterBecause(
                 DeadLetterReason.UnknownType,
-                delivery.Envelope.Type is { } type
+                envelope.Type is { } type
                     ? $"No consumer of the queue takes messages of the type '{type}'."
                     : "The message names no type, and the queue has consumers of several.");
         }
 
         var attempt = slot.Attempt;
-        Cause.Begin(delivery.Envelope);
+        Cause.Begin(envelope);
         try
         {
             var scope = scopes.CreateAsyncScope();
@@ -83,6 +112,7 @@ internal sealed class DeliveryHandler(
             {
                 var context = slot.Context;
                 context.Delivery = delivery;
+                context.Envelope = envelope;
                 context.Time = time;
                 context.Consumer = consumer.Name;
                 context.Services = scope.ServiceProvider;
@@ -97,10 +127,15 @@ internal sealed class DeliveryHandler(
         }
         catch (Exception e)
         {
-            var outcome = Failures.ToOutcome(e, attempt, consumer.Retry);
-            reports.Add(new(e, "handle", queue.Name) { Consumer = consumer.Name, Envelope = delivery.Envelope with { Body = default }, Outcome = outcome.Kind });
-            return outcome;
+            return Failed(e, attempt, envelope, consumer);
         }
+    }
+
+    private Outcome Failed(Exception exception, int attempt, Envelope envelope, BuiltConsumer? consumer)
+    {
+        var outcome = Failures.ToOutcome(exception, attempt, consumer?.Retry ?? RetryPolicy.Default);
+        reports.Add(new(exception, "handle", queue.Name) { Consumer = consumer?.Name, Envelope = envelope with { Body = default }, Outcome = outcome.Kind });
+        return outcome;
     }
 
     private Settlement ToSettlement(InFlight slot, Outcome outcome)
@@ -121,10 +156,10 @@ internal sealed class DeliveryHandler(
                     outcome.Exception, delivery.Envelope.Id, queue.Name, attempt, outcome.Reason.ToWireName(), outcome.Description);
                 var ran = outcome.Reason is not (DeadLetterReason.Expired or DeadLetterReason.RedeliveredTooOften);
                 var info = DeadLetterInfos.Create(delivery, outcome, ran ? attempt : attempt - 1, time.GetUtcNow());
-                if (queue.Find(delivery.Envelope) is { OnFailed: { } onFailed } consumer)
+                if (queue.Find(slot.Envelope) is { OnFailed: { } onFailed } consumer)
                 {
                     // Its services come when it is called, and the body is the transport's again by then.
-                    var kept = delivery.Envelope with { DeadLetter = info, Body = delivery.Envelope.Body.ToArray() };
+                    var kept = slot.Envelope with { DeadLetter = info, Body = slot.Envelope.Body.ToArray() };
                     slot.Failure = new(onFailed, new(kept, info, outcome.Exception, consumer.Name, null!));
                 }
 

@@ -1,3 +1,4 @@
+using Postrider.Core.Serialization;
 using Postrider.Core.Transport;
 
 namespace Postrider.Core.Consuming;
@@ -9,6 +10,7 @@ internal sealed class InFlight : IDisposable
     private CancellationTokenSource _cancellation = new();
     private bool _cancelled;
     private bool _finished;
+    private BodyBuffers? _body;
 
     public InFlight() => Context = new(this);
 
@@ -16,6 +18,9 @@ internal sealed class InFlight : IDisposable
 
     /// <summary>The delivery, until it is settled.</summary>
     public Delivery? Delivery { get; private set; }
+
+    /// <summary>What its consumer is to see of it.</summary>
+    public Envelope Envelope { get; set; } = null!;
 
     /// <summary>Another holder has the message: nothing is settled any more.</summary>
     public bool LeaseLost { get; private set; }
@@ -42,12 +47,22 @@ internal sealed class InFlight : IDisposable
         lock (_lock)
         {
             Delivery = delivery;
+            Envelope = delivery.Envelope;
             LeaseLost = false;
             IsRunning = false;
             Attempt = delivery.Envelope.Attempt;
             _finished = false;
             Context.ClearCancelledBy();
         }
+    }
+
+    /// <summary>Room for the body that the consumer is to see, until <see cref="ForgetBody"/>.</summary>
+    public BodyBuffers RentBody(int limit) => _body = BodyBuffers.Take(limit);
+
+    public void ForgetBody()
+    {
+        _body?.Return();
+        _body = null;
     }
 
     /// <summary>How it is to be settled is known: there is no handler left to cancel, and the settlement itself finds a lost lease.</summary>
@@ -66,7 +81,9 @@ internal sealed class InFlight : IDisposable
             Delivery = null;
             Failure = null;
             StopReason = null;
+            Envelope = null!;
             Context.Delivery = null!;
+            Context.Envelope = null!;
             Context.Services = null!;
             if (_cancelled || !_cancellation.TryReset())
             {

@@ -8,7 +8,8 @@ namespace Postrider.Core.Consuming;
 /// Keeps the leases of all deliveries in the window, three times per lease; with <see cref="ConsumerOptions.RenewLease"/> off, of those that wait for a handler.
 /// A lost one cancels its handler.
 /// </summary>
-internal sealed class LeaseRenewer(ILeaseRenewal receiver, PrefetchWindow window, ConsumerQueue queue, TimeProvider time, ILogger logger)
+internal sealed class LeaseRenewer(
+    ILeaseRenewal receiver, PrefetchWindow window, ConsumerQueue queue, ExceptionReports reports, TimeProvider time, ILogger logger)
 {
     private readonly List<Delivery> _deliveries = [];
     private readonly List<InFlight> _slots = [];
@@ -29,6 +30,7 @@ internal sealed class LeaseRenewer(ILeaseRenewal receiver, PrefetchWindow window
             catch (Exception e) when (!stop.IsCancellationRequested)
             {
                 logger.RenewalFailed(queue.Name, e.Message);
+                reports.Add(new(e, "renew", queue.Name));
                 LoseAllIfOver();
             }
         }

@@ -1,10 +1,15 @@
 using Microsoft.Extensions.Logging;
+using Postrider.Core.Transport;
 
 namespace Postrider.Core.Diagnostics;
 
 /// <summary>Every log line of the Core. Event ids stay.</summary>
 internal static partial class Log
 {
+    private static readonly Func<ILogger, string, string, string, int, string?, IDisposable?> Handling =
+        LoggerMessage.DefineScope<string, string, string, int, string?>(
+            "message {MessageId} of '{Queue}', consumer '{Consumer}', attempt {Attempt}, correlation id {CorrelationId}");
+
     [LoggerMessage(1, LogLevel.Warning, "No transport was chosen: messages stay in this process's memory. Choose one, such as UsePgmq(), or UseInMemory() to say so.")]
     public static partial void NoTransportChosen(this ILogger logger);
 
@@ -78,4 +83,24 @@ internal static partial class Log
 
     [LoggerMessage(30, LogLevel.Warning, "INSECURE: the transport '{System}' takes any certificate; whoever sits on the network can read and forge everything. Remove TlsOptions.InsecureSkipVerification.")]
     public static partial void TlsNotVerified(this ILogger logger, string system);
+
+    [LoggerMessage(EventId = 40, Message = "The consumer '{Consumer}' of '{Queue}' handled the message {MessageId} ({MessageType}), attempt {Attempt}, in {Duration}: {Outcome}.")]
+    public static partial void Handled(
+        this ILogger logger, LogLevel level, string consumer, string queue, string messageId, string? messageType, int attempt, TimeSpan duration, OutcomeKind outcome);
+
+    [LoggerMessage(EventId = 41, Message = "The consumer '{Consumer}' of '{Queue}' ended with {Exception} at the message {MessageId} ({MessageType}), attempt {Attempt}, after {Duration}.")]
+    public static partial void HandlingFailed(
+        this ILogger logger, LogLevel level, string consumer, string queue, string exception, string messageId, string? messageType, int attempt, TimeSpan duration);
+
+    [LoggerMessage(EventId = 42, Message = "Published the message {MessageId} ({MessageType}) to the {Destination} in {Duration}: {Status}.")]
+    public static partial void Published(
+        this ILogger logger, LogLevel level, string messageId, string? messageType, Destination destination, TimeSpan duration, PublishStatus status);
+
+    [LoggerMessage(EventId = 43, Message = "Did not publish the message {MessageId} ({MessageType}) to the {Destination}, after {Duration}: {Exception}.")]
+    public static partial void PublishingFailed(
+        this ILogger logger, LogLevel level, string? messageId, string? messageType, Destination destination, TimeSpan duration, string exception);
+
+    /// <summary>For everything that is logged while a message is handled.</summary>
+    public static IDisposable? BeginHandling(this ILogger logger, ConsumeContext context) =>
+        Handling(logger, context.MessageId, context.Queue, context.Consumer, context.Attempt, context.CorrelationId);
 }

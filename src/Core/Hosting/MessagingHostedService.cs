@@ -12,7 +12,7 @@ namespace Postrider.Core.Hosting;
 /// <summary>Messaging's life in the host: checks the registration at start, reaches the broker in the background, drains at stop.</summary>
 internal sealed class MessagingHostedService(
     MessagingRegistration registration, IServiceProvider services, IServiceScopeFactory scopes, MessagingOptions options, Serializers serializers,
-    MessagingStatus status, Telemetry telemetry, TimeProvider time, ILoggerFactory loggers) : IHostedService, IDisposable
+    BodyTransforms transforms, MessagingStatus status, Telemetry telemetry, TimeProvider time, ILoggerFactory loggers) : IHostedService, IDisposable
 {
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
@@ -47,7 +47,7 @@ internal sealed class MessagingHostedService(
             }
         }
 
-        _reports = new([.. registration.ExceptionReporters.Select(create => create(services))], telemetry, time, _logger);
+        _reports = new([.. registration.ExceptionReporters.Values.Select(create => create(services))], telemetry, time, _logger);
         status.IsStarted = true;
 
         // Whoever starts the host must not become the parent of every message's trace.
@@ -86,12 +86,12 @@ internal sealed class MessagingHostedService(
     {
         try
         {
-            await DeclareAsync(transport, topology).ConfigureAwait(false);
+            await DeclareAsync(transport, topology, reports).ConfigureAwait(false);
             var supervisors = new Task[queues.Count];
             for (var i = 0; i < supervisors.Length; i++)
             {
                 var queue = queues[i];
-                var handler = new DeliveryHandler(queue, transport.Capabilities.System, options.MaxBodyBytes, scopes, telemetry, reports, time, _logger);
+                var handler = new DeliveryHandler(queue, transport.Capabilities.System, options.MaxBodyBytes, transforms, scopes, telemetry, reports, time, _logger);
                 var supervisor = new QueueSupervisor(transport, topology, queue, handler, options, status, scopes, telemetry, reports, time, _logger);
                 supervisors[i] = Task.Run(() => StopHostIfFatalAsync(supervisor.RunAsync(_stop.Token)), CancellationToken.None);
             }
@@ -112,7 +112,7 @@ internal sealed class MessagingHostedService(
         }
     }
 
-    private async Task DeclareAsync(ITransport transport, Topology topology)
+    private async Task DeclareAsync(ITransport transport, Topology topology, ExceptionReports reports)
     {
         var backoff = new Backoff(FirstPause, LongestPause);
         var started = time.GetTimestamp();
@@ -136,6 +136,7 @@ internal sealed class MessagingHostedService(
                 }
 
                 _logger.BrokerUnavailable(pause, e.Message);
+                reports.Add(new(e, "connect", null));
                 await Task.Delay(pause, time, _stop.Token).ConfigureAwait(false);
             }
         }
@@ -167,6 +168,7 @@ internal sealed class MessagingHostedService(
     private void StopHost(TransportException error)
     {
         _logger.Fatal(error.ExitCode, error.Message);
+        _reports?.Add(new(error, "connect", null));
         status.SetFailed(error);
         Environment.ExitCode = error.ExitCode;
         services.GetService<IHostApplicationLifetime>()?.StopApplication();

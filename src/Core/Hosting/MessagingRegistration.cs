@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using Postrider.Core.Consuming;
+using Postrider.Core.Publishing;
 using Postrider.Core.Serialization;
 using Postrider.Core.Transport;
 
@@ -17,13 +18,17 @@ internal sealed class MessagingRegistration
 
     public List<ConsumerRegistration> Consumers { get; } = [];
 
-    public List<Func<IServiceProvider, PublishMiddleware>> PublishMiddleware { get; } = [];
+    public List<(PublishScope Scope, Func<IServiceProvider, PublishMiddleware> Create)> PublishMiddleware { get; } = [];
+
+    public PublishDefaults PublishDefaults { get; } = new();
 
     public List<ConsumeMiddleware> ConsumeMiddleware { get; } = [];
 
-    public List<Func<IServiceProvider, IExceptionReporter>> ExceptionReporters { get; } = [];
+    public OrderedDictionary<Type, Func<IServiceProvider, IExceptionReporter>> ExceptionReporters { get; } = [];
 
     public List<IMessageSerializer> Serializers { get; } = [new JsonMessageSerializer()];
+
+    public List<Func<IServiceProvider, IBodyTransform>> BodyTransforms { get; } = [];
 
     public Dictionary<string, Func<IServiceProvider, ITransport>> Transports { get; } = new(StringComparer.OrdinalIgnoreCase);
 
@@ -99,6 +104,11 @@ internal sealed class MessagingRegistration
         Require(
             Options is { MaxHeaders: > 0, MaxHeaderNameBytes: > 0, MaxHeaderValueBytes: > 0, MaxHeadersBytes: > 0 },
             "The limits of headers must be positive.");
+        foreach (var defaults in PublishDefaults.All)
+        {
+            var why = EnvelopeLimits.WhyRefused(defaults, Options);
+            Require(why is null, $"A publish's defaults are refused: {why}");
+        }
     }
 
     private static void Check(ConsumerRegistration consumer, ConsumerRegistration first)

@@ -5,6 +5,21 @@ namespace Postrider.Core.Publishing;
 /// <summary>What a message may carry, the same on every transport: checked before anything reaches a socket.</summary>
 internal static class EnvelopeLimits
 {
+    /// <summary>Why the options of a publish, or its defaults, are refused whatever it publishes, or null.</summary>
+    public static string? WhyRefused(PublishOptions wanted, MessagingOptions limits) =>
+        WhyRefused("message id", wanted.MessageId, limits)
+        ?? WhyRefused("correlation id", wanted.CorrelationId, limits)
+        ?? WhyRefused("causation id", wanted.CausationId, limits)
+        ?? WhyRefused("queue for the answer", wanted.ReplyTo, limits)
+        ?? WhyRefused("key", wanted.Key, limits)
+        ?? WhyRefused("subject", wanted.Subject, limits)
+        ?? WhyRefused("content type", wanted.ContentType, limits)
+        ?? WhyRefused("type", wanted.MessageType, limits)
+        ?? WhyRefused(wanted.Headers, limits)
+        ?? (wanted.Delay < TimeSpan.Zero ? $"The delay {wanted.Delay} is negative." : null)
+        ?? (wanted.Delay > TimeSpan.Zero && wanted.NotBefore is not null ? "It has both Delay and NotBefore." : null)
+        ?? (wanted.TimeToLive <= TimeSpan.Zero ? $"The time to live {wanted.TimeToLive} is not positive." : null);
+
     /// <summary>Why the headers are refused, or null.</summary>
     public static string? WhyRefused(IReadOnlyDictionary<string, string>? headers, MessagingOptions limits)
     {

@@ -6,18 +6,26 @@ namespace Postrider.Core.Publishing;
 /// <summary>The application's side of publishing: names the message, runs the publish chain. The chain ends in the <see cref="Publisher"/>.</summary>
 internal sealed class MessageBus : IMessageBus
 {
-    private static readonly PublishOptions DefaultOptions = new();
+    private static readonly PublishOptions NoOptions = new();
     private readonly PublishDelegate _chain;
+    private readonly PublishDefaults _defaults;
     private readonly Publisher _publisher;
     private readonly PublishingSwitch _switch;
 
-    public MessageBus(IReadOnlyList<PublishMiddleware> middleware, Publisher publisher, PublishingSwitch publishing)
+    public MessageBus(
+        IReadOnlyList<(PublishScope Scope, PublishMiddleware Middleware)> middlewares, PublishDefaults defaults, Publisher publisher, PublishingSwitch publishing)
     {
-        (_publisher, _switch) = (publisher, publishing);
+        (_defaults, _publisher, _switch) = (defaults, publisher, publishing);
         _chain = publisher.PublishAsync;
-        for (var i = middleware.Count - 1; i >= 0; i--)
+        foreach (var (scope, middleware) in middlewares.Where(static one => !one.Scope.IsEverything).Reverse())
         {
-            _chain = middleware[i](_chain);
+            var (next, wrapped) = (_chain, middleware(_chain));
+            _chain = context => scope.Holds(context.Type, context.Destination) ? wrapped(context) : next(context);
+        }
+
+        foreach (var (_, middleware) in middlewares.Where(static one => one.Scope.IsEverything).Reverse())
+        {
+            _chain = middleware(_chain);
         }
     }
 
@@ -26,8 +34,7 @@ internal sealed class MessageBus : IMessageBus
     {
         ArgumentNullException.ThrowIfNull(message);
         var type = MessageType<TMessage>.Instance;
-        var topic = Destination.Topic(options?.Topic ?? type.Name ?? options?.MessageType ?? "");
-        return PublishAsync(new(message, type, topic, options ?? DefaultOptions, cancellationToken));
+        return PublishAsync(message, type, Destination.Topic(options?.Topic ?? type.Name ?? options?.MessageType ?? ""), options, cancellationToken);
     }
 
     public ValueTask<PublishReceipt> SendAsync<TMessage>(string queue, TMessage message, PublishOptions? options, CancellationToken cancellationToken)
@@ -35,10 +42,13 @@ internal sealed class MessageBus : IMessageBus
     {
         ArgumentNullException.ThrowIfNull(queue);
         ArgumentNullException.ThrowIfNull(message);
-        var type = MessageType<TMessage>.Instance;
-        return PublishAsync(new(message, type, Destination.Queue(queue), options ?? DefaultOptions, cancellationToken));
+        return PublishAsync(message, MessageType<TMessage>.Instance, Destination.Queue(queue), options, cancellationToken);
     }
 
-    private ValueTask<PublishReceipt> PublishAsync(PublishContext context) =>
-        _switch.Suppresses(context.MessageType, context.Destination) ? new(_publisher.Suppress(context)) : _chain(context);
+    private ValueTask<PublishReceipt> PublishAsync(
+        object message, MessageType type, Destination destination, PublishOptions? options, CancellationToken cancellationToken)
+    {
+        var context = new PublishContext(message, type, destination, _defaults.Complete(options, type, destination) ?? NoOptions, cancellationToken);
+        return _switch.Suppresses(context.MessageType, destination) ? new(_publisher.Suppress(context)) : _chain(context);
+    }
 }

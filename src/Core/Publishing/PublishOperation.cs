@@ -19,7 +19,7 @@ internal sealed class PublishOperation : IDisposable
         Body = new(maxBodyBytes);
     }
 
-    public PooledBufferWriter Body { get; }
+    public BodyBuffers Body { get; }
 
     public Envelope Envelope { get; } = new() { Id = "" };
 

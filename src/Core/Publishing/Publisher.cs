@@ -12,7 +12,7 @@ namespace Postrider.Core.Publishing;
 /// The end of the publish chain: checks, serializes, stamps, and hands the message to the transport until it is stored or the time is over.
 /// </summary>
 internal sealed class Publisher(
-    ITransport transport, Serializers serializers, MessagingOptions options, MessagingStatus status, Telemetry telemetry, TimeProvider time)
+    ITransport transport, Serializers serializers, BodyTransforms transforms, MessagingOptions options, MessagingStatus status, Telemetry telemetry, TimeProvider time)
 {
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(2);
@@ -43,11 +43,21 @@ internal sealed class Publisher(
         try
         {
             Serialize(context, id, correlationId, causationId, now, operation);
+            if (transforms.Any)
+            {
+                await transforms.TransformAsync(operation.Envelope, operation.Body, token).ConfigureAwait(false);
+            }
+
             (outcome, error) = await StoreAsync(context, id, operation, token).ConfigureAwait(false);
         }
         catch (Exception e) when (e is BodyTooLargeException or EncoderFallbackException)
         {
             (outcome, error) = (PublishStatus.Rejected, e);
+        }
+        catch (OperationCanceledException e) when (token.IsCancellationRequested && !context.CancellationToken.IsCancellationRequested)
+        {
+            // A transform, a key of which did not come in time.
+            error = e;
         }
         finally
         {
@@ -66,7 +76,7 @@ internal sealed class Publisher(
         return outcome switch
         {
             PublishStatus.Stored or PublishStatus.Duplicate => new(id, outcome),
-            PublishStatus.Unroutable when context.Destination.Kind == DestinationKind.Topic && !context.Options.RequireSubscribers => new(id, outcome),
+            PublishStatus.Unroutable when context.Destination.Kind == DestinationKind.Topic && context.Options.RequireSubscribers != true => new(id, outcome),
             _ => throw Failure(context, id, outcome, error),
         };
     }
@@ -85,19 +95,8 @@ internal sealed class Publisher(
         var name = context.Destination.Name;
         return (name.Length == 0 && context.Destination.Kind == DestinationKind.Topic ? "Text and bytes have no topic of their own: set PublishOptions.Topic." : null)
             ?? (context.Destination.Kind == DestinationKind.Topic ? Names.WhyIllegalTopic(name) : Names.WhyIllegalQueue(name))
-            ?? EnvelopeLimits.WhyRefused("message id", wanted.MessageId, options)
-            ?? EnvelopeLimits.WhyRefused("correlation id", wanted.CorrelationId, options)
-            ?? EnvelopeLimits.WhyRefused("causation id", wanted.CausationId, options)
-            ?? EnvelopeLimits.WhyRefused("queue for the answer", wanted.ReplyTo, options)
-            ?? EnvelopeLimits.WhyRefused("key", wanted.Key, options)
-            ?? EnvelopeLimits.WhyRefused("subject", wanted.Subject, options)
-            ?? EnvelopeLimits.WhyRefused("content type", wanted.ContentType, options)
-            ?? EnvelopeLimits.WhyRefused("type", wanted.MessageType, options)
-            ?? EnvelopeLimits.WhyRefused(wanted.Headers, options)
+            ?? EnvelopeLimits.WhyRefused(wanted, options)
             ?? context.Type.WhyRefused(serializers, wanted)
-            ?? (wanted.Delay < TimeSpan.Zero ? $"The delay {wanted.Delay} is negative." : null)
-            ?? (wanted.Delay > TimeSpan.Zero && wanted.NotBefore is not null ? "It has both Delay and NotBefore." : null)
-            ?? (wanted.TimeToLive <= TimeSpan.Zero ? $"The time to live {wanted.TimeToLive} is not positive." : null)
             ?? (wanted.Topic is not null && context.Destination.Kind == DestinationKind.Queue ? "A send has no topic." : null);
     }
 
@@ -107,7 +106,7 @@ internal sealed class Publisher(
     private void Serialize(PublishContext context, string id, string? correlationId, string? causationId, DateTimeOffset now, PublishOperation operation)
     {
         var wanted = context.Options;
-        var contentType = context.Type.Write(serializers, wanted.ContentType, operation.Body, context.Message);
+        var contentType = context.Type.Write(serializers, wanted.ContentType, operation.Body.Current, context.Message);
         var delay = DelayOf(wanted, now);
         operation.Envelope.Become(new()
         {
@@ -115,7 +114,7 @@ internal sealed class Publisher(
             Type = context.MessageType,
             SchemaVersion = context.Type.Version,
             ContentType = contentType,
-            Body = operation.Body.Written,
+            Body = operation.Body.Current.Written,
             SentAt = now,
             OccurredAt = wanted.OccurredAt,
             ExpiresAt = wanted.TimeToLive is { } life ? End(now, delay, life) : null,
@@ -136,7 +135,7 @@ internal sealed class Publisher(
     }
 
     private static TimeSpan DelayOf(PublishOptions wanted, DateTimeOffset now) =>
-        wanted.NotBefore is not { } due ? wanted.Delay : due > now ? due - now : TimeSpan.Zero;
+        wanted.NotBefore is not { } due ? wanted.Delay ?? TimeSpan.Zero : due > now ? due - now : TimeSpan.Zero;
 
     /// <summary>Null if that is beyond all dates.</summary>
     private static DateTimeOffset? End(DateTimeOffset now, TimeSpan delay, TimeSpan life)

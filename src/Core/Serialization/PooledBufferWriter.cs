@@ -52,7 +52,8 @@ internal sealed class PooledBufferWriter(int limit) : IBufferWriter<byte>
             return;
         }
 
-        var larger = ArrayPool<byte>.Shared.Rent(Math.Max(Math.Max(needed, _buffer.Length * 2), FirstSize));
+        // Twice as large, but not beyond the limit for a body that may never get there.
+        var larger = ArrayPool<byte>.Shared.Rent(Math.Max(needed, Math.Min(Math.Max(_buffer.Length * 2, FirstSize), limit)));
         _buffer.AsSpan(0, _written).CopyTo(larger);
         if (_buffer.Length > 0)
         {

@@ -60,7 +60,7 @@ internal sealed class Bytes : RawBody<byte[]>
     public override byte[] Read(Envelope envelope) => envelope.Body.ToArray();
 }
 
-/// <summary>What is read is good until the delivery is settled.</summary>
+/// <summary>What is read is good until the handler has ended.</summary>
 internal sealed class Memory : RawBody<ReadOnlyMemory<byte>>
 {
     public override string ContentType => "application/octet-stream";

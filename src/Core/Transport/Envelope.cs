@@ -26,7 +26,7 @@ public sealed record Envelope
     /// <summary>How the body is encoded on top of its media type (<c>gzip</c>), or null if it is not.</summary>
     public string? ContentEncoding { get => _fields.ContentEncoding; init => _fields.ContentEncoding = value; }
 
-    /// <summary>The payload, as serialized.</summary>
+    /// <summary>The payload, as serialized; on the wire, what its <see cref="ContentEncoding"/> made of that.</summary>
     public ReadOnlyMemory<byte> Body { get => _fields.Body; init => _fields.Body = value; }
 
     /// <summary>When the publisher sent it, on the publisher's clock, in UTC; null for a foreign message.</summary>
@@ -82,6 +82,9 @@ public sealed record Envelope
     /// (<see cref="ITransport.PublishAsync"/>), so the next message may have the same one.
     /// </summary>
     internal void Become(in Fields fields) => _fields = fields;
+
+    /// <summary>Gives it another body, for the Core's own publishes.</summary>
+    internal void Encode(ReadOnlyMemory<byte> body, string contentEncoding) => (_fields.Body, _fields.ContentEncoding) = (body, contentEncoding);
 
     /// <summary>What an envelope is made of, as small as it can be, as there is one for each message.</summary>
     internal record struct Fields

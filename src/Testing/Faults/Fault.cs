@@ -87,6 +87,9 @@ public enum Fault
     /// <summary>Key, correlation and causation id do not arrive.</summary>
     ForgetsMetadata,
 
+    /// <summary>How a body is encoded does not arrive.</summary>
+    ForgetsContentEncoding,
+
     /// <summary>When a message expires does not arrive.</summary>
     ForgetsExpiry,
 

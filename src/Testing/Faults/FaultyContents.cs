@@ -67,6 +67,8 @@ internal static class FaultyContents
         return fault.Fault switch
         {
             Fault.ForgetsMetadata when fault.Hits(Fault.ForgetsMetadata) => envelope with { Key = null, CorrelationId = null, CausationId = null },
+            Fault.ForgetsContentEncoding when fault.Hits(Fault.ForgetsContentEncoding, envelope.ContentEncoding is not null) =>
+                envelope with { ContentEncoding = null },
             Fault.ForgetsExpiry when fault.Hits(Fault.ForgetsExpiry, envelope.ExpiresAt is not null) => envelope with { ExpiresAt = null },
             Fault.InventsMetadata when fault.Hits(Fault.InventsMetadata) => envelope with { ContentType = envelope.ContentType ?? "text/plain" },
             Fault.LosesTrace when fault.Hits(Fault.LosesTrace) => envelope with { TraceParent = null, TraceState = null, Baggage = null },

@@ -3,6 +3,7 @@ using System.Diagnostics.Metrics;
 using Microsoft.Extensions.DependencyInjection;
 using Postrider.Core.InMemory;
 using Postrider.Core.Tests.Support;
+using Postrider.Core.Transport;
 
 namespace Postrider.Core.Tests.Diagnostics;
 
@@ -26,6 +27,7 @@ public sealed class ExceptionReporterTests
         await using var host = await TestHost.StartAsync(
             messaging => messaging
                 .AddExceptionReporter<Throwing>()
+                .AddExceptionReporter<Collecting>()
                 .AddExceptionReporter<Collecting>()
                 .AddConsumer<Ping>(
                     "q", static (_, _, _) => throw new FormatException("bad"), static options => options with { Retry = RetryPolicy.Immediate with { MaxAttempts = 2 } }),
@@ -65,6 +67,47 @@ public sealed class ExceptionReporterTests
     }
 
     [Fact]
+    public async Task So_do_those_of_connecting()
+    {
+        var (seen, calls) = (new Seen(), 0);
+        var transport = new ScriptedTransport
+        {
+            OnDeclare = () => throw (calls++ == 0 ? new TransportException("away", TransportError.Unavailable) : new("no", TransportError.CredentialsRefused)),
+        };
+        await using var host = TestHost.Create(
+            messaging => messaging.UseTransport("scripted", _ => transport).AddExceptionReporter<Collecting>(), services => services.AddSingleton(seen));
+
+        await host.StartAsync();
+        await Eventually.IsAsync(() => seen.Count == 2);
+
+        Assert.Equal([("connect", null, "away"), ("connect", null, "no")], seen.Select(static report => (report.During, report.Queue, report.Exception.Message)));
+        Environment.ExitCode = 0;
+    }
+
+    [Fact]
+    public async Task And_those_of_renewing_leases()
+    {
+        var seen = new Seen();
+        await using var host = await TestHost.StartAsync(
+            static messaging => messaging
+                .UseTransport("unrenewable", static services => new Unrenewable(new InMemoryTransport(services.GetRequiredService<InMemoryBroker>())))
+                .AddExceptionReporter<Collecting>()
+                .AddConsumer<Ping>(
+                    "q",
+                    static async (_, _, cancellationToken) =>
+                    {
+                        await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellationToken);
+                        return Outcome.Ack;
+                    },
+                    static options => options with { Lease = TimeSpan.FromMilliseconds(150) }),
+            services => services.AddSingleton(seen));
+
+        await host.Bus.SendAsync("q", new Ping(1));
+
+        await Eventually.IsAsync(() => seen.Any(static report => report is { During: "renew", Queue: "q", Exception.Message: "not now" }));
+    }
+
+    [Fact]
     public async Task Nobody_waits_for_a_reporter_that_hangs()
     {
         await using var host = await TestHost.StartAsync(static messaging => messaging
@@ -99,5 +142,35 @@ public sealed class ExceptionReporterTests
     {
         public async ValueTask ReportAsync(ExceptionReport report, CancellationToken cancellationToken) =>
             await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellationToken);
+    }
+
+    private sealed class Unrenewable(ITransport inner) : ITransport
+    {
+        public TransportCapabilities Capabilities => inner.Capabilities;
+
+        public ValueTask DeclareAsync(Topology topology, CancellationToken cancellationToken) => inner.DeclareAsync(topology, cancellationToken);
+
+        public ValueTask PublishAsync(ReadOnlyMemory<OutgoingMessage> batch, Memory<PublishResult> results, CancellationToken cancellationToken) =>
+            inner.PublishAsync(batch, results, cancellationToken);
+
+        public async ValueTask<IReceiver> OpenReceiverAsync(ReceiverOptions options, CancellationToken cancellationToken) =>
+            new Receiver(await inner.OpenReceiverAsync(options, cancellationToken));
+
+        public ValueTask DisposeAsync() => inner.DisposeAsync();
+
+        private sealed class Receiver(IReceiver inner) : IReceiver, ILeaseRenewal
+        {
+            public ValueTask<IReadOnlyList<Delivery>> ReceiveAsync(int max, CancellationToken cancellationToken) => inner.ReceiveAsync(max, cancellationToken);
+
+            public ValueTask SettleAsync(ReadOnlyMemory<Settlement> batch, Memory<SettleResult> results, CancellationToken cancellationToken) =>
+                inner.SettleAsync(batch, results, cancellationToken);
+
+            public ValueTask RenewAsync(ReadOnlyMemory<Delivery> deliveries, Memory<SettleResult> results, CancellationToken cancellationToken) =>
+                throw new TransportException("not now", TransportError.Timeout);
+
+            public ValueTask StopAsync(CancellationToken cancellationToken) => inner.StopAsync(cancellationToken);
+
+            public ValueTask DisposeAsync() => inner.DisposeAsync();
+        }
     }
 }

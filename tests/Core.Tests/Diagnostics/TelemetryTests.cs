@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using Postrider.Core.InMemory;
 using Postrider.Core.Tests.Support;
 
 namespace Postrider.Core.Tests.Diagnostics;
@@ -42,17 +43,7 @@ public sealed class TelemetryTests
     public async Task Every_delivery_and_publish_is_measured_once_and_failures_as_errors()
     {
         var counts = new ConcurrentDictionary<string, long>();
-        using var meters = new MeterListener();
-        meters.InstrumentPublished = (instrument, l) =>
-        {
-            if (instrument.Meter.Name == "Postrider")
-            {
-                l.EnableMeasurementEvents(instrument);
-            }
-        };
-        meters.SetMeasurementEventCallback<long>((instrument, value, tags, _) => Count(instrument, value, tags));
-        meters.SetMeasurementEventCallback<double>((instrument, _, tags, _) => Count(instrument, 1, tags));
-        meters.Start();
+        using var meters = Count(counts);
         var done = new TaskCompletionSource();
         await using var host = await TestHost.StartAsync(m => m.AddConsumer<Ping>(
             "measured",
@@ -78,6 +69,63 @@ public sealed class TelemetryTests
         Assert.Equal(1, counts["messaging.client.consumed.messages measured System.InvalidOperationException"]);
         Assert.Equal(1, counts["messaging.process.duration measured"]);
         Assert.Equal(1, counts["postrider.retries measured"]);
+    }
+
+    [Fact]
+    public async Task Registered_twice_a_message_is_still_one_and_so_it_is_with_two_hosts_in_a_process()
+    {
+        var (counts, spans) = (new ConcurrentDictionary<string, long>(), new ConcurrentQueue<Activity>());
+        using var meters = Count(counts);
+        using var listener = Listen(spans);
+        var (broker, done) = (new InMemoryBroker(), new SemaphoreSlim(0));
+        await using var first = await StartAsync("twice.first");
+        await using var second = await StartAsync("twice.second");
+
+        await first.Bus.SendAsync("twice.first", new Ping(1));
+        await second.Bus.SendAsync("twice.second", new Ping(2));
+        await first.Bus.SendAsync("twice.second", new Ping(3));
+        for (var i = 0; i < 3; i++)
+        {
+            Assert.True(await done.WaitAsync(TimeSpan.FromSeconds(10)));
+        }
+
+        await first.StopAsync();
+        await second.StopAsync();
+
+        Assert.Equal((1, 2), (counts["messaging.client.sent.messages twice.first"], counts["messaging.client.sent.messages twice.second"]));
+        Assert.Equal((1, 2), (counts["messaging.client.consumed.messages twice.first"], counts["messaging.client.consumed.messages twice.second"]));
+        Assert.Equal((1, 2), (counts["messaging.process.duration twice.first"], counts["messaging.process.duration twice.second"]));
+        Assert.Equal(
+            ["process twice.first", "process twice.second", "process twice.second", "send twice.first", "send twice.second", "send twice.second"],
+            spans.Select(static span => span.OperationName).Where(static name => name.Contains("twice.", StringComparison.Ordinal)).Order());
+
+        Task<TestHost> StartAsync(string queue) => TestHost.StartAsync(messaging => messaging.Services.AddMessaging()
+            .UseInMemory(broker)
+            .UseCorrelationIds().UseCorrelationIds()
+            .UseLogging().UseLogging()
+            .AddConsumer<Ping>(queue, (_, _, _) =>
+            {
+                done.Release();
+                return new(Outcome.Ack);
+            }));
+    }
+
+    private static MeterListener Count(ConcurrentDictionary<string, long> counts)
+    {
+        var meters = new MeterListener
+        {
+            InstrumentPublished = static (instrument, listener) =>
+            {
+                if (instrument.Meter.Name == "Postrider")
+                {
+                    listener.EnableMeasurementEvents(instrument);
+                }
+            },
+        };
+        meters.SetMeasurementEventCallback<long>((instrument, value, tags, _) => Count(instrument, value, tags));
+        meters.SetMeasurementEventCallback<double>((instrument, _, tags, _) => Count(instrument, 1, tags));
+        meters.Start();
+        return meters;
 
         void Count(Instrument instrument, long value, ReadOnlySpan<KeyValuePair<string, object?>> tags)
         {

@@ -38,6 +38,8 @@ public sealed class NatsTopology(NatsFixture fixture) : TopologyScenarios(fixtur
 
 public sealed class NatsBus(NatsFixture fixture) : BusScenarios(fixture);
 
+public sealed class NatsCompression(NatsFixture fixture) : CompressionScenarios(fixture);
+
 public sealed class NatsDeadLetterTools(NatsFixture fixture) : DeadLetterToolScenarios(fixture);
 
 public sealed class NatsExpiry(NatsFixture fixture) : ExpiryScenarios(fixture);

@@ -38,6 +38,8 @@ public sealed class PgmqTopology(PgmqFixture fixture) : TopologyScenarios(fixtur
 
 public sealed class PgmqBus(PgmqFixture fixture) : BusScenarios(fixture);
 
+public sealed class PgmqCompression(PgmqFixture fixture) : CompressionScenarios(fixture);
+
 public sealed class PgmqDeadLetterTools(PgmqFixture fixture) : DeadLetterToolScenarios(fixture);
 
 public sealed class PgmqExpiry(PgmqFixture fixture) : ExpiryScenarios(fixture);

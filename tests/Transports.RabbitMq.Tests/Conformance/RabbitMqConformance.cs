@@ -38,6 +38,8 @@ public sealed class RabbitMqTopology(RabbitMqFixture fixture) : TopologyScenario
 
 public sealed class RabbitMqBus(RabbitMqFixture fixture) : BusScenarios(fixture);
 
+public sealed class RabbitMqCompression(RabbitMqFixture fixture) : CompressionScenarios(fixture);
+
 public sealed class RabbitMqDeadLetterTools(RabbitMqFixture fixture) : DeadLetterToolScenarios(fixture);
 
 public sealed class RabbitMqExpiry(RabbitMqFixture fixture) : ExpiryScenarios(fixture);

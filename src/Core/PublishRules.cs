@@ -1,0 +1,51 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Postrider.Core.Hosting;
+using Postrider.Core.Publishing;
+
+namespace Postrider;
+
+/// <summary>
+/// What holds for the publishes of one message type (<see cref="MessagingBuilder.PublishesOf"/>) or to some topics (<see cref="MessagingBuilder.PublishesTo"/>),
+/// beside what holds for all. Used while services are registered; not thread-safe.
+/// </summary>
+public sealed class PublishRules
+{
+    private readonly IServiceCollection _services;
+    private readonly MessagingRegistration _registration;
+    private readonly PublishScope _scope;
+
+    internal PublishRules(IServiceCollection services, MessagingRegistration registration, PublishScope scope) =>
+        (_services, _registration, _scope) = (services, registration, scope);
+
+    /// <summary>Options that hold unless the call says otherwise, property by property: see <see cref="MessagingBuilder.PublishDefaults"/>.</summary>
+    /// <exception cref="MessagingConfigurationException">They have something that belongs to one message, such as its id or its topic.</exception>
+    public PublishRules Defaults(PublishOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        _registration.PublishDefaults.Add(_scope, options);
+        return this;
+    }
+
+    /// <summary>Wraps these publishes, inside the middlewares of all. Of those of types and topics the first registered is outermost.</summary>
+    public PublishRules Use(PublishMiddleware middleware)
+    {
+        ArgumentNullException.ThrowIfNull(middleware);
+        _registration.PublishMiddleware.Add((_scope, _ => middleware));
+        return this;
+    }
+
+    /// <summary>As <see cref="Use(PublishMiddleware)"/>, by a class. It becomes a singleton, unless it is registered otherwise already.</summary>
+    public PublishRules Use<[System.Diagnostics.CodeAnalysis.DynamicallyAccessedMembers(
+        System.Diagnostics.CodeAnalysis.DynamicallyAccessedMemberTypes.PublicConstructors)] TMiddleware>()
+        where TMiddleware : class, IPublishMiddleware
+    {
+        _services.TryAddSingleton<TMiddleware>();
+        _registration.PublishMiddleware.Add((_scope, static services =>
+        {
+            var middleware = services.GetRequiredService<TMiddleware>();
+            return next => context => middleware.PublishAsync(context, next);
+        }));
+        return this;
+    }
+}
