@@ -18,11 +18,22 @@ public sealed class MessagingBuilder
     /// <summary>The services being registered.</summary>
     public IServiceCollection Services { get; }
 
-    /// <summary>Changes the options: <c>Configure(o => o with { PublishTimeout = … })</c>.</summary>
+    /// <summary>Chooses options for a purpose, unless <c>Messaging:Preset</c> does. Before consumers are added.</summary>
+    /// <exception cref="MessagingConfigurationException">Consumers have been added with other defaults.</exception>
+    public MessagingBuilder UsePreset(MessagingPreset preset)
+    {
+        _registration.Choose(new MessagingSettings(_registration.Configuration).Preset ?? preset);
+        return this;
+    }
+
+    /// <summary>
+    /// Changes the options: <c>Configure(o => o with { PublishTimeout = … })</c>. It gets those of the preset with what the configuration says, and has the last
+    /// word.
+    /// </summary>
     public MessagingBuilder Configure(Func<MessagingOptions, MessagingOptions> change)
     {
         ArgumentNullException.ThrowIfNull(change);
-        _registration.Options = change(_registration.Options);
+        _registration.OptionsChanges.Add(change);
         return this;
     }
 
@@ -116,13 +127,33 @@ public sealed class MessagingBuilder
         return this;
     }
 
-    /// <summary>Makes a transport available under a name, for <c>Messaging:Transport</c> in the configuration to choose.</summary>
+    /// <summary>Makes a transport available under a name, for <c>Messaging:Transport</c> in the configuration to choose. It reads no options.</summary>
     public MessagingBuilder AddTransport(string name, Func<IServiceProvider, ITransport> create)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
         ArgumentNullException.ThrowIfNull(create);
-        _registration.Transports[name] = create;
+        _registration.Types[name] = _registration.Transports[name] = new(name, name, static _ => { }, (services, _) => create(services));
         return this;
+    }
+
+    /// <summary>Makes a type of transport available, and one of that type under a name. For the <c>Add…</c> extensions of a transport's package.</summary>
+    /// <param name="type">The type.</param>
+    /// <param name="name">The name of the one; null: the type's own, with the options of the type's own section.</param>
+    /// <param name="configure">Changes what the configuration says of that one.</param>
+    public MessagingBuilder AddTransport<TOptions>(TransportType<TOptions> type, string? name = null, Func<TOptions, TOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(type);
+        _registration.Types[type.Name] = Entry(type.Section, null);
+        _registration.Transports[name ?? type.Name] = Entry(name is null ? type.Section : $"Transports:{name}", configure);
+        return this;
+
+        TransportEntry Entry(string section, Func<TOptions, TOptions>? change) => new(
+            type.Name, section, settings => type.Read(settings),
+            (services, settings) =>
+            {
+                var options = type.Read(settings);
+                return type.Create(services, settings, change is null ? options : change(options));
+            });
     }
 
     /// <summary>Adds a transport and chooses it, whatever the configuration says. The host disposes of it.</summary>
@@ -133,9 +164,51 @@ public sealed class MessagingBuilder
         return this;
     }
 
-    /// <summary>Chooses the in-memory transport. Give hosts of one process the same broker to connect them.</summary>
-    public MessagingBuilder UseInMemory(InMemoryBroker? broker = null) =>
-        UseTransport(MessagingRegistration.InMemory, services => new InMemoryTransport(broker ?? services.GetRequiredService<InMemoryBroker>()));
+    /// <summary>Adds a type of transport and chooses it, whatever the configuration says. For the <c>Use…</c> extensions of a transport's package.</summary>
+    public MessagingBuilder UseTransport<TOptions>(TransportType<TOptions> type, Func<TOptions, TOptions>? configure = null)
+    {
+        AddTransport(type, null, configure);
+        _registration.ChosenTransport = type.Name;
+        return this;
+    }
 
-    private static ConsumerOptions Options(Func<ConsumerOptions, ConsumerOptions>? configure) => configure?.Invoke(new()) ?? new();
+    /// <summary>Uses a transport beside the default one, for <see cref="PublishOptions.Transport"/>. Those that consumers, queues and topics name need no such word.</summary>
+    public MessagingBuilder UseAlso(string transport)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(transport);
+        _registration.AlsoUsed.Add(transport);
+        return this;
+    }
+
+    /// <summary>Publishes a topic to another transport than the default one, unless <c>Messaging:Topics:…:Transport</c> says otherwise.</summary>
+    public MessagingBuilder UseTransportForTopic(string topic, string transport)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(topic);
+        ArgumentException.ThrowIfNullOrEmpty(transport);
+        _registration.TransportOfTopic[topic] = transport;
+        return this;
+    }
+
+    /// <summary>As <see cref="UseTransportForTopic"/>, for the topic that is the message's own name.</summary>
+    public MessagingBuilder UseTransportFor<TMessage>(string transport)
+        where TMessage : notnull =>
+        UseTransportForTopic(
+            MessageType<TMessage>.Instance.Name ?? throw new MessagingConfigurationException("Text and bytes have no topic of their own: use UseTransportForTopic."),
+            transport);
+
+    /// <summary>Chooses the in-memory transport. Give hosts of one process the same broker to connect them.</summary>
+    public MessagingBuilder UseInMemory(InMemoryBroker? broker = null)
+    {
+        _registration.Transports[MessagingRegistration.InMemory] = broker is null
+            ? TransportEntry.InMemory
+            : TransportEntry.InMemory with { Create = (_, _) => new InMemoryTransport(broker) };
+        _registration.ChosenTransport = MessagingRegistration.InMemory;
+        return this;
+    }
+
+    private ConsumerOptions Options(Func<ConsumerOptions, ConsumerOptions>? configure)
+    {
+        var defaults = Presets.Consumer(_registration.Preset);
+        return configure?.Invoke(defaults) ?? defaults;
+    }
 }

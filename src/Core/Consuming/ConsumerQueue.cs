@@ -11,6 +11,9 @@ internal sealed class ConsumerQueue
 
     public required string Name { get; init; }
 
+    /// <summary>The transport that it is on; null: the default one.</summary>
+    public string? Transport { get; init; }
+
     public required int Concurrency { get; init; }
 
     public required TimeSpan Lease { get; init; }

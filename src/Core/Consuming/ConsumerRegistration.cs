@@ -14,7 +14,8 @@ internal abstract class ConsumerRegistration(string name, string? messageType, C
 
     public string? MessageType { get; } = messageType;
 
-    public ConsumerOptions Options { get; } = options;
+    /// <summary>Those of its code, and from the start on with what the configuration says of its queue.</summary>
+    public ConsumerOptions Options { get; set; } = options;
 
     /// <summary>Set when the consumer is made by name: its queue when the options name none.</summary>
     public required string DefaultQueue { get; init; }

@@ -1,20 +1,21 @@
+using Postrider.Core.Hosting;
 using Postrider.Core.Serialization;
 using Postrider.Core.Transport;
 
 namespace Postrider.Core.Publishing;
 
-/// <summary>The application's side of publishing: names the message, runs the publish chain. The chain ends in the <see cref="Publisher"/>.</summary>
+/// <summary>The application's side of publishing: names the message, runs the publish chain. The chain ends in the <see cref="Publisher"/> of a transport.</summary>
 internal sealed class MessageBus : IMessageBus
 {
     private static readonly PublishOptions DefaultOptions = new();
     private readonly PublishDelegate _chain;
-    private readonly Publisher _publisher;
+    private readonly TransportSet _transports;
     private readonly PublishingSwitch _switch;
 
-    public MessageBus(IReadOnlyList<PublishMiddleware> middleware, Publisher publisher, PublishingSwitch publishing)
+    public MessageBus(IReadOnlyList<PublishMiddleware> middleware, TransportSet transports, PublishingSwitch publishing)
     {
-        (_publisher, _switch) = (publisher, publishing);
-        _chain = publisher.PublishAsync;
+        (_transports, _switch) = (transports, publishing);
+        _chain = transports.All.Count == 1 ? transports.Default.Publisher.PublishAsync : context => transports.For(context).Publisher.PublishAsync(context);
         for (var i = middleware.Count - 1; i >= 0; i--)
         {
             _chain = middleware[i](_chain);
@@ -40,5 +41,5 @@ internal sealed class MessageBus : IMessageBus
     }
 
     private ValueTask<PublishReceipt> PublishAsync(PublishContext context) =>
-        _switch.Suppresses(context.MessageType, context.Destination) ? new(_publisher.Suppress(context)) : _chain(context);
+        _switch.Suppresses(context.MessageType, context.Destination) ? new(_transports.For(context).Publisher.Suppress(context)) : _chain(context);
 }
