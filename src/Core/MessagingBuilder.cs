@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Postrider.Core.Consuming;
@@ -71,19 +72,23 @@ public sealed class MessagingBuilder
     }
 
     /// <summary>Wraps every publish and send. The first registered is outermost.</summary>
-    public MessagingBuilder UsePublish(PublishMiddleware middleware)
+    /// <param name="middleware">The middleware.</param>
+    /// <param name="name">What a description calls it; by itself the text of the call.</param>
+    public MessagingBuilder UsePublish(PublishMiddleware middleware, [CallerArgumentExpression(nameof(middleware))] string? name = null)
     {
         ArgumentNullException.ThrowIfNull(middleware);
+        _registration.PublishNames.Add(Short(name));
         _registration.PublishMiddleware.Add(_ => middleware);
         return this;
     }
 
-    /// <summary>As <see cref="UsePublish(PublishMiddleware)"/>, by a class. It becomes a singleton, unless it is registered otherwise already.</summary>
+    /// <summary>As <see cref="UsePublish(PublishMiddleware, string?)"/>, by a class. It becomes a singleton, unless it is registered otherwise already.</summary>
     public MessagingBuilder UsePublish<[System.Diagnostics.CodeAnalysis.DynamicallyAccessedMembers(
         System.Diagnostics.CodeAnalysis.DynamicallyAccessedMemberTypes.PublicConstructors)] TMiddleware>()
         where TMiddleware : class, IPublishMiddleware
     {
         Services.TryAddSingleton<TMiddleware>();
+        _registration.PublishNames.Add(typeof(TMiddleware).Name);
         _registration.PublishMiddleware.Add(static services =>
         {
             var middleware = services.GetRequiredService<TMiddleware>();
@@ -93,20 +98,23 @@ public sealed class MessagingBuilder
     }
 
     /// <summary>Wraps every consumer, outside the consumer's own middlewares. The first registered is outermost.</summary>
-    public MessagingBuilder UseConsume(ConsumeMiddleware middleware)
+    /// <param name="middleware">The middleware.</param>
+    /// <param name="name">What a description calls it; by itself the text of the call.</param>
+    public MessagingBuilder UseConsume(ConsumeMiddleware middleware, [CallerArgumentExpression(nameof(middleware))] string? name = null)
     {
         ArgumentNullException.ThrowIfNull(middleware);
+        _registration.ConsumeNames.Add(Short(name));
         _registration.ConsumeMiddleware.Add(middleware);
         return this;
     }
 
-    /// <summary>As <see cref="UseConsume(ConsumeMiddleware)"/>, by a class. It is scoped, unless it is registered otherwise already.</summary>
+    /// <summary>As <see cref="UseConsume(ConsumeMiddleware, string?)"/>, by a class. It is scoped, unless it is registered otherwise already.</summary>
     public MessagingBuilder UseConsume<[System.Diagnostics.CodeAnalysis.DynamicallyAccessedMembers(
         System.Diagnostics.CodeAnalysis.DynamicallyAccessedMemberTypes.PublicConstructors)] TMiddleware>()
         where TMiddleware : class, IConsumeMiddleware
     {
         Services.TryAddScoped<TMiddleware>();
-        return UseConsume(static next => context => context.Services.GetRequiredService<TMiddleware>().ConsumeAsync(context, next));
+        return UseConsume(static next => context => context.Services.GetRequiredService<TMiddleware>().ConsumeAsync(context, next), typeof(TMiddleware).Name);
     }
 
     /// <summary>Adds a reporter of exceptions; there may be several. It becomes a singleton, unless it is registered otherwise already.</summary>
@@ -180,22 +188,6 @@ public sealed class MessagingBuilder
         return this;
     }
 
-    /// <summary>Publishes a topic to another transport than the default one, unless <c>Messaging:Topics:…:Transport</c> says otherwise.</summary>
-    public MessagingBuilder UseTransportForTopic(string topic, string transport)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(topic);
-        ArgumentException.ThrowIfNullOrEmpty(transport);
-        _registration.TransportOfTopic[topic] = transport;
-        return this;
-    }
-
-    /// <summary>As <see cref="UseTransportForTopic"/>, for the topic that is the message's own name.</summary>
-    public MessagingBuilder UseTransportFor<TMessage>(string transport)
-        where TMessage : notnull =>
-        UseTransportForTopic(
-            MessageType<TMessage>.Instance.Name ?? throw new MessagingConfigurationException("Text and bytes have no topic of their own: use UseTransportForTopic."),
-            transport);
-
     /// <summary>Chooses the in-memory transport. Give hosts of one process the same broker to connect them.</summary>
     public MessagingBuilder UseInMemory(InMemoryBroker? broker = null)
     {
@@ -204,6 +196,13 @@ public sealed class MessagingBuilder
             : TransportEntry.InMemory with { Create = (_, _) => new InMemoryTransport(broker) };
         _registration.ChosenTransport = MessagingRegistration.InMemory;
         return this;
+    }
+
+    /// <summary>One line, not too long.</summary>
+    private static string Short(string? text)
+    {
+        var line = string.Join(' ', (text ?? "").Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+        return line.Length > 60 ? $"{line[..57]}..." : line;
     }
 
     private ConsumerOptions Options(Func<ConsumerOptions, ConsumerOptions>? configure)

@@ -68,6 +68,9 @@ public static class MessagingServiceCollectionExtensions
         services.AddSingleton(static p => new Telemetry(
             p.GetService<System.Diagnostics.Metrics.IMeterFactory>(), p.GetRequiredService<TimeProvider>()));
         services.AddSingleton(static p => new Serializers(p.GetRequiredService<MessagingRegistration>().Serializers));
+        services.AddSingleton(static p => new MessagingDescription(
+            p.GetRequiredService<MessagingRegistration>(), p.GetRequiredService<MessagingSettings>(), p.GetRequiredService<MessagingOptions>(),
+            p.GetRequiredService<TransportSet>()));
         services.AddSingleton<PublishingSwitch>();
         services.AddSingleton<IMessageBus>(static p => new MessageBus(
             p.GetRequiredService<MessagingRegistration>().PublishMiddleware.ConvertAll(middleware => middleware(p)),

@@ -23,7 +23,7 @@ public sealed class TransportStatus
     /// <summary>The state of each queue that is consumed there.</summary>
     public IReadOnlyDictionary<string, QueueState> Queues => _queues;
 
-    /// <summary>What is left there, if this host drains it (<c>Messaging:DrainFrom</c>); null before the first look, and for other transports.</summary>
+    /// <summary>What is left there, if this host drains it (<c>Messaging:DrainFrom</c>), as of the last look; null for other transports.</summary>
     public DrainStatus? Drain { get; internal set; }
 
     /// <summary>The broker is reached and every queue is being received from.</summary>
@@ -79,12 +79,14 @@ public sealed class TransportStatus
 }
 
 /// <summary>What is left on a transport that is being drained.</summary>
-/// <param name="Messages">In its queues: ready, delayed, to be retried, and under way in this process.</param>
-/// <param name="DeadLetters">In its dead-letter queues. They stay until somebody replays, moves or discards them (<see cref="IDeadLetters"/>).</param>
+/// <param name="Messages">In its queues: ready, delayed, to be tried again, and in hand; null before the first look, and where the transport cannot count.</param>
+/// <param name="DeadLetters">In its dead-letter queues; null likewise. They stay until somebody replays, moves or discards them (<see cref="IDeadLetters"/>).</param>
 /// <param name="IsDrained">There was no message at several looks in a row. False again when messages come, as from an application that still publishes there.</param>
-public sealed record DrainStatus(long Messages, long DeadLetters, bool IsDrained)
+public sealed record DrainStatus(long? Messages, long? DeadLetters, bool IsDrained)
 {
     /// <summary>One line for people.</summary>
     public override string ToString() => string.Create(
-        CultureInfo.InvariantCulture, $"{(IsDrained ? "drained" : $"{Messages} messages left")}, {DeadLetters} dead letters");
+        CultureInfo.InvariantCulture, $"{(IsDrained ? "drained" : $"{Text(Messages)} messages left")}, {Text(DeadLetters)} dead letters");
+
+    private static string Text(long? count) => count?.ToString(CultureInfo.InvariantCulture) ?? "unknown";
 }

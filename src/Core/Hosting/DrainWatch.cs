@@ -32,7 +32,7 @@ internal sealed class DrainWatch(NamedTransport transport, TimeProvider time, IL
             {
                 var (messages, deadLetters) = await LookAsync(stop).ConfigureAwait(false);
                 empty = messages == 0 ? empty + 1 : 0;
-                Tell(new(messages, deadLetters, empty >= Looks));
+                Tell(messages, deadLetters, empty >= Looks);
             }
             catch (TransportException e)
             {
@@ -61,17 +61,17 @@ internal sealed class DrainWatch(NamedTransport transport, TimeProvider time, IL
         return (messages, deadLetters);
     }
 
-    private void Tell(DrainStatus now)
+    private void Tell(long messages, long deadLetters, bool isDrained)
     {
-        var before = transport.Status.Drain?.IsDrained == true;
-        transport.Status.Drain = now;
-        if (now.IsDrained && !before)
+        var was = transport.Status.Drain!.IsDrained;
+        transport.Status.Drain = new(messages, deadLetters, isDrained);
+        if (isDrained && !was)
         {
-            logger.TransportDrained(transport.Name, transport.Drained.Count, now.DeadLetters);
+            logger.TransportDrained(transport.Name, transport.Drained.Count, deadLetters);
         }
-        else if (before && !now.IsDrained)
+        else if (was && !isDrained)
         {
-            logger.FilledAgain(transport.Name, now.Messages);
+            logger.FilledAgain(transport.Name, messages);
         }
     }
 }

@@ -28,6 +28,11 @@ internal sealed class MessagingRegistration
 
     public List<ConsumeMiddleware> ConsumeMiddleware { get; } = [];
 
+    /// <summary>What the publish middlewares are called, for people.</summary>
+    public List<string> PublishNames { get; } = [];
+
+    public List<string> ConsumeNames { get; } = [];
+
     public List<Func<IServiceProvider, IExceptionReporter>> ExceptionReporters { get; } = [];
 
     public List<IMessageSerializer> Serializers { get; } = [new JsonMessageSerializer()];
@@ -43,8 +48,6 @@ internal sealed class MessagingRegistration
 
     /// <summary>Used for publishing beside the default one.</summary>
     public List<string> AlsoUsed { get; } = [];
-
-    public Dictionary<string, string> TransportOfTopic { get; } = new(StringComparer.Ordinal);
 
     /// <exception cref="MessagingConfigurationException">Consumers have been added with the defaults of another one.</exception>
     public void Choose(MessagingPreset preset)

@@ -14,6 +14,7 @@ internal sealed class MessagingSettings
         (_queues, _topics, Transports) = (Root.Section("Queues"), Root.Section("Topics"), Root.Section(nameof(Transports)));
         Transport = Root.Text(nameof(Transport));
         DrainFrom = Root.List(nameof(DrainFrom));
+        Preset = Root.Text(nameof(Preset)) is null ? null : Root.Choice(nameof(Preset), MessagingPreset.Production);
         TransportOfQueue = TransportsOf(_queues);
         TransportOfTopic = TransportsOf(_topics);
     }
@@ -31,7 +32,7 @@ internal sealed class MessagingSettings
 
     public IReadOnlyDictionary<string, string> TransportOfTopic { get; }
 
-    public MessagingPreset? Preset => Root.Text(nameof(Preset)) is null ? null : Root.Choice(nameof(Preset), MessagingPreset.Production);
+    public MessagingPreset? Preset { get; }
 
     /// <summary>The options of the host, as far as they are here.</summary>
     public MessagingOptions Read(MessagingOptions options) => options with

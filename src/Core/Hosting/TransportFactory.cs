@@ -27,10 +27,19 @@ internal sealed class TransportFactory(MessagingRegistration registration, Messa
     /// <exception cref="MessagingConfigurationException">There is none of that name, or its options are wrong.</exception>
     public ITransport Create(string name, string chosenBy)
     {
+        var (entry, section) = Find(name, chosenBy);
+        return entry.Create(services, section);
+    }
+
+    /// <param name="name">Its name.</param>
+    /// <param name="chosenBy">Who names it, for the error.</param>
+    /// <exception cref="MessagingConfigurationException">There is none of that name.</exception>
+    public (TransportEntry Entry, Settings Section) Find(string name, string chosenBy)
+    {
         if (settings.Transports.Names().Contains(name, StringComparer.OrdinalIgnoreCase))
         {
             var section = settings.Transports.Section(name);
-            return Configured(name, section).Create(services, section);
+            return (Configured(name, section), section);
         }
 
         if (!registration.Transports.TryGetValue(name, out var entry) && !registration.Types.TryGetValue(name, out entry))
@@ -41,7 +50,7 @@ internal sealed class TransportFactory(MessagingRegistration registration, Messa
                 + "Add it, with AddPgmq() for example, or below Messaging:Transports.");
         }
 
-        return entry.Create(services, SectionOf(entry));
+        return (entry, SectionOf(entry));
     }
 
     /// <summary>Reads the options of all transports, chosen or not, so that their keys are known.</summary>

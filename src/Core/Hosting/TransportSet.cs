@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Postrider.Core.Consuming;
 using Postrider.Core.Diagnostics;
 using Postrider.Core.Serialization;
 using Postrider.Core.Transport;
@@ -10,6 +11,7 @@ internal sealed class TransportSet : IAsyncDisposable
 {
     private readonly Dictionary<string, NamedTransport> _byName;
     private readonly Dictionary<Destination, NamedTransport> _byDestination = [];
+    private readonly List<(string Pattern, NamedTransport Transport)> _byPattern = [];
 
     private TransportSet(IReadOnlyList<NamedTransport> all)
     {
@@ -33,27 +35,15 @@ internal sealed class TransportSet : IAsyncDisposable
             consumer.Options = settings.Read(consumer.Queue, consumer.Options);
         }
 
+        var names = NamesOf(registration, settings, factory.DefaultName);
+        names.ForEach(one => factory.Find(one.Name, one.ChosenBy));
         factory.ReadAll();
         settings.Check([.. registration.Consumers.Select(static one => one.Queue)]);
-        var names = Names(registration, settings, factory.DefaultName);
         var all = new List<NamedTransport>();
-        try
+        foreach (var (name, chosenBy) in names)
         {
-            foreach (var (name, chosenBy) in names)
-            {
-                var transport = all.Count == 0 ? services.GetRequiredService<ITransport>() : factory.Create(name, chosenBy);
-                all.Add(Build(services, registration, settings, transport, name, names[0].Name));
-            }
-        }
-        catch
-        {
-            // Nothing is connected yet, so there is nothing that could be lost.
-            foreach (var one in all.Skip(1))
-            {
-                _ = one.Transport.DisposeAsync().AsTask();
-            }
-
-            throw;
+            var transport = all.Count == 0 ? services.GetRequiredService<ITransport>() : factory.Create(name, chosenBy);
+            all.Add(Build(services, registration, settings, transport, name, names[0].Name));
         }
 
         var set = new TransportSet(all);
@@ -69,7 +59,10 @@ internal sealed class TransportSet : IAsyncDisposable
 
     /// <summary>Where a message goes. A name that is not known is refused by the default one's publisher.</summary>
     public NamedTransport For(PublishContext context) =>
-        context.Options.Transport is { } name ? Find(name) ?? Default : _byDestination.GetValueOrDefault(context.Destination, Default);
+        context.Options.Transport is { } name ? Find(name) ?? Default
+            : _byDestination.TryGetValue(context.Destination, out var found) ? found
+            : context.Destination.Kind == DestinationKind.Topic ? OfTopic(context.Destination.Name)
+            : Default;
 
     public async ValueTask DisposeAsync()
     {
@@ -80,14 +73,13 @@ internal sealed class TransportSet : IAsyncDisposable
     }
 
     /// <summary>All that are used, each once, with whoever names it first.</summary>
-    private static List<(string Name, string ChosenBy)> Names(MessagingRegistration registration, MessagingSettings settings, string first) =>
+    private static List<(string Name, string ChosenBy)> NamesOf(MessagingRegistration registration, MessagingSettings settings, string first) =>
     [
         .. new[] { (Name: first, ChosenBy: "Messaging:Transport") }
             .Concat(registration.Consumers.Where(static one => one.Options.Transport is not null)
                 .Select(static one => (one.Options.Transport!, $"The consumer '{one.Name}' of the queue '{one.Queue}'")))
             .Concat(settings.TransportOfQueue.Select(static one => (one.Value, $"Messaging:Queues:{one.Key}:Transport")))
             .Concat(settings.TransportOfTopic.Select(static one => (one.Value, $"Messaging:Topics:{one.Key}:Transport")))
-            .Concat(registration.TransportOfTopic.Select(static one => (one.Value, $"The topic '{one.Key}'")))
             .Concat(registration.AlsoUsed.Select(static one => (one, "UseAlso")))
             .Concat(settings.DrainFrom.Select(static one => (one, "Messaging:DrainFrom")))
             .DistinctBy(static one => one.Item1, StringComparer.OrdinalIgnoreCase),
@@ -98,7 +90,7 @@ internal sealed class TransportSet : IAsyncDisposable
     {
         var serializers = services.GetRequiredService<Serializers>();
         var drains = settings.DrainFrom.Contains(name, StringComparer.OrdinalIgnoreCase);
-        var status = new TransportStatus(name);
+        var status = new TransportStatus(name) { Drain = drains ? new(null, null, IsDrained: false) : null };
         var all = registration.BuildQueues(serializers).ToLookup(queue => name.Equals(queue.Transport ?? defaultName, StringComparison.OrdinalIgnoreCase));
         if (drains && !all[false].Any())
         {
@@ -106,7 +98,7 @@ internal sealed class TransportSet : IAsyncDisposable
                 $"Messaging:DrainFrom names '{name}', but no queue of this host is on another transport. Set Messaging:Transport to the new one.");
         }
 
-        Consuming.ConsumerQueue[] queues = drains ? [.. all[true], .. all[false]] : [.. all[true]];
+        ConsumerQueue[] queues = drains ? [.. all[true], .. all[false]] : [.. all[true]];
         foreach (var consumer in registration.Consumers.Where(consumer => Array.Exists(queues, queue => queue.Name == consumer.Queue)))
         {
             Check(consumer, transport.Capabilities, name);
@@ -125,7 +117,7 @@ internal sealed class TransportSet : IAsyncDisposable
         };
     }
 
-    private static void Check(Consuming.ConsumerRegistration consumer, TransportCapabilities capabilities, string name)
+    private static void Check(ConsumerRegistration consumer, TransportCapabilities capabilities, string name)
     {
         foreach (var required in consumer.Options.Requires)
         {
@@ -151,9 +143,31 @@ internal sealed class TransportSet : IAsyncDisposable
             _byDestination[Destination.Queue(queue)] = _byName[transport];
         }
 
-        foreach (var (topic, transport) in registration.TransportOfTopic.Concat(settings.TransportOfTopic))
+        foreach (var (topic, transport) in settings.TransportOfTopic)
         {
-            _byDestination[Destination.Topic(topic)] = _byName[transport];
+            Names.CheckPattern(topic);
+            if (TopicPattern.HasWildcard(topic))
+            {
+                _byPattern.Add((topic, _byName[transport]));
+            }
+            else
+            {
+                _byDestination[Destination.Topic(topic)] = _byName[transport];
+            }
         }
+    }
+
+    /// <summary>A topic that is not named itself; the first pattern counts.</summary>
+    private NamedTransport OfTopic(string topic)
+    {
+        foreach (var (pattern, transport) in _byPattern)
+        {
+            if (TopicPattern.Matches(pattern, topic))
+            {
+                return transport;
+            }
+        }
+
+        return Default;
     }
 }
