@@ -51,7 +51,7 @@ public sealed class TransportStatus
     internal bool IsStarted { get; set; }
 
     /// <summary>It was given up until the next start.</summary>
-    internal bool IsFailed { get; private set; }
+    internal bool IsFailed { get; set; }
 
     /// <summary>One line for people.</summary>
     public override string ToString() => string.Create(
@@ -68,7 +68,7 @@ public sealed class TransportStatus
 
     internal void SetFailed(TransportException error)
     {
-        (Error, IsFailed) = (error, true);
+        Error = error;
         if (_ready.TrySetException(error))
         {
             _ = _ready.Task.Exception; // observed: the host reports it

@@ -43,7 +43,7 @@ internal sealed class Shop : IAsyncDisposable
         var shop = new Shop(services.BuildServiceProvider());
         await shop._host.StartAsync(CancellationToken.None);
         await shop.Status.Ready.WaitAsync(Servers.Deadline);
-        shop._publishing = Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() => shop.PublishAsync($"{run}.order", ledger))));
+        shop._publishing = Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(() => shop.PublishAsync($"{run}.order", ledger))));
         return shop;
     }
 

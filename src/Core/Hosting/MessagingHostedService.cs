@@ -165,23 +165,25 @@ internal sealed class MessagingHostedService(
         }
     }
 
-    /// <summary>The host goes on while one of its transports does.</summary>
+    /// <summary>The host goes on while one of its transports does; a transient error ends it, since it gets here only when none was reached in time.</summary>
     private void GiveUp(NamedTransport named, TransportException error, ILogger logger)
     {
-        named.Status.SetFailed(error);
+        named.Status.IsFailed = true;
         foreach (var queue in named.Queues)
         {
             named.Status.Set(queue.Name, QueueState.Stopped);
         }
 
-        if (transports.All.Any(static one => !one.Status.IsFailed))
+        if (!error.IsTransient && transports.All.Any(static one => !one.Status.IsFailed))
         {
             logger.GivenUp(named.Name, error.Message);
+            named.Status.SetFailed(error);
             return;
         }
 
         logger.Fatal(error.ExitCode, error.Message);
         Environment.ExitCode = error.ExitCode;
+        named.Status.SetFailed(error);
         services.GetService<IHostApplicationLifetime>()?.StopApplication();
     }
 }

@@ -69,7 +69,15 @@ public sealed class SeveralTransportsTests
     public async Task An_outage_of_one_is_no_matter_to_the_other()
     {
         var seen = new ConcurrentQueue<int>();
-        var away = new ScriptedTransport { OnDeclare = static () => throw new TransportException("away", TransportError.Unavailable) };
+        var reached = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var away = new ScriptedTransport
+        {
+            OnDeclare = async () =>
+            {
+                await reached.Task;
+                throw new TransportException("away", TransportError.Unavailable);
+            },
+        };
         await using var host = TestHost.Create(m => m
             .Configure(static o => o with { PublishTimeout = TimeSpan.FromMilliseconds(100), FailFastAfter = TimeSpan.FromMilliseconds(10) })
             .AddTransport("away", _ => away).UseAlso("away")
@@ -77,6 +85,7 @@ public sealed class SeveralTransportsTests
         await host.StartAsync();
         var (here, there) = (host.Status.Transports["inmemory"], host.Status.Transports["away"]);
         await here.Ready.WaitAsync(TimeSpan.FromSeconds(10));
+        reached.SetResult();
         await Eventually.IsAsync(() => there.Error is not null);
 
         await host.Bus.PublishAsync(new Ping(1), new() { RequireSubscribers = true });
