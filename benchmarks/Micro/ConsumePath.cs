@@ -48,7 +48,7 @@ public class ConsumePath
             MaxRedeliveries = 10,
             ByType = new Dictionary<string, BuiltConsumer> { ["bench.order"] = new("bench", chain, RetryPolicy.Default) }.ToFrozenDictionary(),
         };
-        var status = new MessagingStatus();
+        var status = new TransportStatus("null");
         status.Set(queue.Name, QueueState.Receiving);
         var telemetry = new Telemetry(null, TimeProvider.System);
         var reports = new ExceptionReports([], telemetry, TimeProvider.System, NullLogger.Instance);

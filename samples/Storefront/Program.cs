@@ -18,6 +18,12 @@ var connection = new Option<string?>("--connection", "-c")
     HelpName = "STRING",
     Description = "How to reach the broker. Better in the environment, as Messaging__Pgmq__ConnectionString and so on: other users see command lines.",
 };
+var drainFrom = new Option<string?>("--drain-from")
+{
+    HelpName = "NAME",
+    Description = "Another broker, that an earlier run used: work on what it has left there, too, until it is empty.",
+};
+var describe = new Option<bool>("--describe") { Description = "Say what messaging consists of here, and do nothing." };
 var concurrency = new Option<int>("--concurrency")
 {
     HelpName = "N",
@@ -28,7 +34,7 @@ var verbose = new Option<bool>("--verbose", "-v") { Description = "Show the log,
 
 var command = new RootCommand("A shop on Postrider: publishes orders; billing, inventory and notifications work on them.")
 {
-    input, transport, connection, concurrency, verbose,
+    input, transport, connection, drainFrom, concurrency, verbose, describe,
 };
 command.Validators.Add(result =>
 {
@@ -57,8 +63,19 @@ async Task<int> RunAsync(ParseResult options, CancellationToken cancellationToke
         }
     }
 
+    if (options.GetValue(drainFrom) is { } old)
+    {
+        configuration["Messaging:DrainFrom"] = old;
+    }
+
     try
     {
+        if (options.GetValue(describe))
+        {
+            Console.Write(Shop.Describe(configuration));
+            return 0;
+        }
+
         await using var orders = OrderFeed.Open(path);
         var console = AnsiConsole.Console;
         console.Profile.Width = console.Profile.Out.IsTerminal ? Math.Max(console.Profile.Width, 80) : 120;

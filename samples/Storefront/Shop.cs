@@ -28,6 +28,14 @@ public sealed class Shop(IAnsiConsole console, bool verbose)
             .AddConsumer<NotificationsConsumer, OrderPlaced>(Common);
     }
 
+    /// <summary>What messaging consists of, for people. No broker is asked.</summary>
+    /// <exception cref="MessagingConfigurationException">The configuration is wrong.</exception>
+    public static string Describe(IEnumerable<KeyValuePair<string, string?>> commandLine)
+    {
+        using var host = new Shop(AnsiConsole.Console, verbose: false).Build(commandLine);
+        return host.Services.GetRequiredService<MessagingDescription>().ToString();
+    }
+
     /// <param name="orders">One order per line.</param>
     /// <param name="commandLine">Configuration that wins over the environment and <c>appsettings.json</c>.</param>
     /// <returns>The exit code.</returns>
@@ -54,6 +62,7 @@ public sealed class Shop(IAnsiConsole console, bool verbose)
         var run = WorkAsync(host.Services.GetRequiredService<OrderFeed>(), accounting, orders, stopping);
         await new Progress(console, accounting, TimeProvider.System).ShowAsync(run, onTerminal: console.Profile.Out.IsTerminal && !verbose);
 
+        await DrainAsync(status, stopping);
         var interrupted = stopping.IsCancellationRequested;
         await host.StopAsync(CancellationToken.None);
         await over.CancelAsync();
@@ -65,6 +74,30 @@ public sealed class Shop(IAnsiConsole console, bool verbose)
         }
 
         return status.Error is { IsFatal: true } error ? throw error : await run;
+    }
+
+    /// <summary>Goes on until nothing is left on the broker that is being drained, and tells what became of it.</summary>
+    private async Task DrainAsync(MessagingStatus status, CancellationToken interrupted)
+    {
+        foreach (var old in status.Transports.Values.Where(static one => one.Drain is not null))
+        {
+            using var look = new PeriodicTimer(TimeSpan.FromMilliseconds(100));
+            using var patience = CancellationTokenSource.CreateLinkedTokenSource(interrupted);
+            patience.CancelAfter(Patience);
+            try
+            {
+                while (old.Drain is not { IsDrained: true })
+                {
+                    await look.WaitForNextTickAsync(patience.Token);
+                }
+            }
+            catch (OperationCanceledException)
+            {
+                // Then what is left is told.
+            }
+
+            console.WriteLine($"{old}");
+        }
     }
 
     private IHost Build(IEnumerable<KeyValuePair<string, string?>> commandLine)

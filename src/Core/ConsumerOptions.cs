@@ -11,6 +11,12 @@ public sealed record ConsumerOptions
     /// <summary>The queue. Null: the kebab case of the consumer's type name without "Consumer", so that each consumer has a queue of its own.</summary>
     public string? Queue { get; init; }
 
+    /// <summary>The name of the transport that the queue is on; null: the host's default one.</summary>
+    public string? Transport { get; init; }
+
+    /// <summary>What the transport must be able to do, natively or emulated. If it is not, the host stops at start and names this consumer.</summary>
+    public ImmutableArray<TransportCapability> Requires { get; init; } = [];
+
     /// <summary>The topics (patterns) bound to the queue. Empty: the message's own name.</summary>
     public ImmutableArray<string> Topics { get; init; } = [];
 

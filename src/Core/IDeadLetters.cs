@@ -4,13 +4,14 @@ namespace Postrider;
 
 /// <summary>Dead letters, on every transport: look, replay, move, discard, export and import. From dependency injection; thread-safe.</summary>
 /// <remarks>
-/// A queue is named by its own name, not by that of its dead-letter queue. All methods throw a <see cref="TransportException"/> if the broker cannot be asked,
+/// A queue is named by its own name, not by that of its dead-letter queue; it is looked for on its own transport, or, as <c>billing@rabbit</c>, on the one that is
+/// named. All methods throw a <see cref="TransportException"/> if the broker cannot be asked,
 /// with <see cref="TransportError.QueueNotFound"/> if there is no such queue, and a <see cref="MessagingConfigurationException"/> if the name is illegal or the
 /// transport cannot look into dead-letter queues.
 /// </remarks>
 public interface IDeadLetters
 {
-    /// <summary>The queues that this host consumes. Others can be named too.</summary>
+    /// <summary>The queues that this host consumes, those on a transport that is being drained as <c>billing@rabbit</c>. Others can be named too.</summary>
     IReadOnlyList<string> Queues { get; }
 
     /// <summary>How many dead letters a queue has. A broker may be behind for a moment.</summary>
@@ -71,7 +72,7 @@ public interface IDeadLetters
 }
 
 /// <summary>A message in a dead-letter queue.</summary>
-/// <param name="Queue">The queue whose dead letter it is.</param>
+/// <param name="Queue">The queue whose dead letter it is, as it was asked for.</param>
 /// <param name="Position">Where it is in the dead-letter queue, as the transport names it.</param>
 /// <param name="Envelope">The message, with body and headers as they came: its <see cref="Envelope.ContentEncoding"/> is not undone.</param>
 public sealed record DeadLetter(string Queue, string Position, Envelope Envelope)
@@ -124,7 +125,9 @@ public sealed record DeadLetterFilter
 /// <summary>How dead letters are replayed.</summary>
 public sealed record ReplayOptions
 {
-    /// <summary>Another queue to send them to; null: their own.</summary>
+    /// <summary>
+    /// Another queue to send them to; null: their own, on the transport that they are on. Naming it moves what is on a transport that is being drained to the new one.
+    /// </summary>
     public string? Queue { get; init; }
 
     /// <summary>How long they stay invisible there.</summary>

@@ -34,6 +34,9 @@ public sealed record PublishOptions
     /// <summary>Publish to this topic instead of the message's own name. Not for sends.</summary>
     public string? Topic { get; init; }
 
+    /// <summary>The name of the transport to use, one that this host uses. Null: that of the queue or topic, by default the host's default one.</summary>
+    public string? Transport { get; init; }
+
     /// <summary>The message's id; made if null.</summary>
     public string? MessageId { get; init; }
 

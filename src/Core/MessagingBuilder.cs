@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Postrider.Core.Consuming;
@@ -19,11 +20,22 @@ public sealed class MessagingBuilder
     /// <summary>The services being registered.</summary>
     public IServiceCollection Services { get; }
 
-    /// <summary>Changes the options: <c>Configure(o => o with { PublishTimeout = … })</c>.</summary>
+    /// <summary>Chooses options for a purpose, unless <c>Messaging:Preset</c> does. Before consumers are added.</summary>
+    /// <exception cref="MessagingConfigurationException">Consumers have been added with other defaults.</exception>
+    public MessagingBuilder UsePreset(MessagingPreset preset)
+    {
+        _registration.Choose(new MessagingSettings(_registration.Configuration).Preset ?? preset);
+        return this;
+    }
+
+    /// <summary>
+    /// Changes the options: <c>Configure(o => o with { PublishTimeout = … })</c>. It gets those of the preset with what the configuration says, and has the last
+    /// word.
+    /// </summary>
     public MessagingBuilder Configure(Func<MessagingOptions, MessagingOptions> change)
     {
         ArgumentNullException.ThrowIfNull(change);
-        _registration.Options = change(_registration.Options);
+        _registration.OptionsChanges.Add(change);
         return this;
     }
 
@@ -86,9 +98,12 @@ public sealed class MessagingBuilder
     }
 
     /// <summary>Wraps every publish and send, outside the middlewares of types and topics. The first registered is outermost.</summary>
-    public MessagingBuilder UsePublish(PublishMiddleware middleware) => Publishes(PublishScope.Everything, rules => rules.Use(middleware));
+    /// <param name="middleware">The middleware.</param>
+    /// <param name="name">What a description calls it; by itself the text of the call.</param>
+    public MessagingBuilder UsePublish(PublishMiddleware middleware, [CallerArgumentExpression(nameof(middleware))] string? name = null) =>
+        Publishes(PublishScope.Everything, rules => rules.Use(middleware, name));
 
-    /// <summary>As <see cref="UsePublish(PublishMiddleware)"/>, by a class. It becomes a singleton, unless it is registered otherwise already.</summary>
+    /// <summary>As <see cref="UsePublish(PublishMiddleware, string?)"/>, by a class. It becomes a singleton, unless it is registered otherwise already.</summary>
     public MessagingBuilder UsePublish<[System.Diagnostics.CodeAnalysis.DynamicallyAccessedMembers(
         System.Diagnostics.CodeAnalysis.DynamicallyAccessedMemberTypes.PublicConstructors)] TMiddleware>()
         where TMiddleware : class, IPublishMiddleware =>
@@ -115,20 +130,23 @@ public sealed class MessagingBuilder
     }
 
     /// <summary>Wraps every consumer, outside the consumer's own middlewares. The first registered is outermost.</summary>
-    public MessagingBuilder UseConsume(ConsumeMiddleware middleware)
+    /// <param name="middleware">The middleware.</param>
+    /// <param name="name">What a description calls it; by itself the text of the call.</param>
+    public MessagingBuilder UseConsume(ConsumeMiddleware middleware, [CallerArgumentExpression(nameof(middleware))] string? name = null)
     {
         ArgumentNullException.ThrowIfNull(middleware);
+        _registration.ConsumeNames.Add(Short(name));
         _registration.ConsumeMiddleware.Add(middleware);
         return this;
     }
 
-    /// <summary>As <see cref="UseConsume(ConsumeMiddleware)"/>, by a class. It is scoped, unless it is registered otherwise already.</summary>
+    /// <summary>As <see cref="UseConsume(ConsumeMiddleware, string?)"/>, by a class. It is scoped, unless it is registered otherwise already.</summary>
     public MessagingBuilder UseConsume<[System.Diagnostics.CodeAnalysis.DynamicallyAccessedMembers(
         System.Diagnostics.CodeAnalysis.DynamicallyAccessedMemberTypes.PublicConstructors)] TMiddleware>()
         where TMiddleware : class, IConsumeMiddleware
     {
         Services.TryAddScoped<TMiddleware>();
-        return UseConsume(ConsumerOptions.FromScope<TMiddleware>());
+        return UseConsume(ConsumerOptions.FromScope<TMiddleware>(), typeof(TMiddleware).Name);
     }
 
     /// <summary>Adds a reporter of exceptions; there may be several, and one that is added twice is still one. It becomes a singleton, unless it is registered otherwise already.</summary>
@@ -161,13 +179,33 @@ public sealed class MessagingBuilder
         return UseBodyTransform(static services => services.GetRequiredService<TTransform>());
     }
 
-    /// <summary>Makes a transport available under a name, for <c>Messaging:Transport</c> in the configuration to choose.</summary>
+    /// <summary>Makes a transport available under a name, for <c>Messaging:Transport</c> in the configuration to choose. It reads no options.</summary>
     public MessagingBuilder AddTransport(string name, Func<IServiceProvider, ITransport> create)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
         ArgumentNullException.ThrowIfNull(create);
-        _registration.Transports[name] = create;
+        _registration.Types[name] = _registration.Transports[name] = new(name, name, static _ => { }, (services, _) => create(services));
         return this;
+    }
+
+    /// <summary>Makes a type of transport available, and one of that type under a name. For the <c>Add…</c> extensions of a transport's package.</summary>
+    /// <param name="type">The type.</param>
+    /// <param name="name">The name of the one; null: the type's own, with the options of the type's own section.</param>
+    /// <param name="configure">Changes what the configuration says of that one.</param>
+    public MessagingBuilder AddTransport<TOptions>(TransportType<TOptions> type, string? name = null, Func<TOptions, TOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(type);
+        _registration.Types[type.Name] = Entry(type.Section, null);
+        _registration.Transports[name ?? type.Name] = Entry(name is null ? type.Section : $"Transports:{name}", configure);
+        return this;
+
+        TransportEntry Entry(string section, Func<TOptions, TOptions>? change) => new(
+            type.Name, section, settings => type.Read(settings),
+            (services, settings) =>
+            {
+                var options = type.Read(settings);
+                return type.Create(services, settings, change is null ? options : change(options));
+            });
     }
 
     /// <summary>Adds a transport and chooses it, whatever the configuration says. The host disposes of it.</summary>
@@ -178,9 +216,31 @@ public sealed class MessagingBuilder
         return this;
     }
 
+    /// <summary>Adds a type of transport and chooses it, whatever the configuration says. For the <c>Use…</c> extensions of a transport's package.</summary>
+    public MessagingBuilder UseTransport<TOptions>(TransportType<TOptions> type, Func<TOptions, TOptions>? configure = null)
+    {
+        AddTransport(type, null, configure);
+        _registration.ChosenTransport = type.Name;
+        return this;
+    }
+
+    /// <summary>Uses a transport beside the default one, for <see cref="PublishOptions.Transport"/>. Those that consumers, queues and topics name need no such word.</summary>
+    public MessagingBuilder UseAlso(string transport)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(transport);
+        _registration.AlsoUsed.Add(transport);
+        return this;
+    }
+
     /// <summary>Chooses the in-memory transport. Give hosts of one process the same broker to connect them.</summary>
-    public MessagingBuilder UseInMemory(InMemoryBroker? broker = null) =>
-        UseTransport(MessagingRegistration.InMemory, services => new InMemoryTransport(broker ?? services.GetRequiredService<InMemoryBroker>()));
+    public MessagingBuilder UseInMemory(InMemoryBroker? broker = null)
+    {
+        _registration.Transports[MessagingRegistration.InMemory] = broker is null
+            ? TransportEntry.InMemory
+            : TransportEntry.InMemory with { Create = (_, _) => new InMemoryTransport(broker) };
+        _registration.ChosenTransport = MessagingRegistration.InMemory;
+        return this;
+    }
 
     internal MessagingBuilder UseBodyTransform(Func<IServiceProvider, IBodyTransform> create)
     {
@@ -188,12 +248,19 @@ public sealed class MessagingBuilder
         return this;
     }
 
+    /// <summary>One line, not too long.</summary>
+    internal static string Short(string? text)
+    {
+        var line = string.Join(' ', (text ?? "").Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+        return line.Length > 60 ? $"{line[..57]}..." : line;
+    }
+
     private MessagingBuilder AddBatchConsumer<TMessage>(
         string name, string queue, Func<ConsumerOptions, ConsumerOptions>? configure,
         Func<IServiceProvider, IReadOnlyList<BatchItem<TMessage>>, CancellationToken, ValueTask<Outcome>> consume)
         where TMessage : notnull
     {
-        var options = Options(configure, new() { Concurrency = 1, Batch = new() });
+        var options = Options(configure, Presets.Consumer(_registration.Preset) with { Concurrency = 1, Batch = new() });
         _registration.Consumers.Add(new BatchRegistration<TMessage>(name, options, consume) { DefaultQueue = queue });
         return this;
     }
@@ -214,7 +281,7 @@ public sealed class MessagingBuilder
 
     private ConsumerOptions Options(Func<ConsumerOptions, ConsumerOptions>? configure, ConsumerOptions? first = null)
     {
-        first ??= new();
+        first ??= Presets.Consumer(_registration.Preset);
         var options = configure?.Invoke(first) ?? first;
         options.Register?.Invoke(Services);
         return options;

@@ -10,7 +10,6 @@ using Postrider.Core.Hosting;
 using Postrider.Core.InMemory;
 using Postrider.Core.Publishing;
 using Postrider.Core.Serialization;
-using Postrider.Core.Transport;
 
 namespace Postrider;
 
@@ -18,8 +17,9 @@ namespace Postrider;
 public static class MessagingServiceCollectionExtensions
 {
     /// <summary>
-    /// Adds messaging. With a configuration, <c>Messaging:Transport</c> chooses among the transports that were made available; without any
-    /// choice messages stay in this process's memory. May be called more than once: all calls add to the same registration.
+    /// Adds messaging. With a configuration, its section <c>Messaging</c> says the rest: <c>Messaging:Transport</c> chooses among the transports that were made
+    /// available. Without any choice messages stay in this process's memory. May be called more than once: all calls add to the same registration, and the last
+    /// configuration counts.
     /// </summary>
     public static MessagingBuilder AddMessaging(this IServiceCollection services, IConfiguration? configuration = null)
     {
@@ -33,8 +33,8 @@ public static class MessagingServiceCollectionExtensions
 
         if (configuration is not null)
         {
-            services.TryAddSingleton(configuration); // for the transports' own options
-            registration.ConfiguredTransport = configuration["Messaging:Transport"] ?? registration.ConfiguredTransport;
+            registration.Configuration = configuration;
+            registration.Choose(new MessagingSettings(configuration).Preset ?? registration.Preset);
         }
 
         return new MessagingBuilder(services, registration);
@@ -58,42 +58,38 @@ public static class MessagingServiceCollectionExtensions
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<ILoggerFactory>(NullLoggerFactory.Instance);
         services.AddSingleton(registration);
-        services.AddSingleton(static p => WithApplication(p.GetRequiredService<MessagingRegistration>().Options, p.GetService<IHostEnvironment>()));
+        services.AddSingleton(static p => new MessagingSettings(p.GetRequiredService<MessagingRegistration>().Configuration));
+        services.AddSingleton(Options);
         services.AddSingleton(static p => new InMemoryBroker(p.GetRequiredService<TimeProvider>()));
-        services.AddSingleton(Transport);
-        services.AddSingleton(static _ => new MessagingStatus());
+        services.AddSingleton<TransportFactory>();
+        services.AddSingleton(static p => p.GetRequiredService<TransportFactory>().CreateDefault());
+        services.AddSingleton(TransportSet.Build);
+        services.AddSingleton(static p => new MessagingStatus(p.GetRequiredService<TransportSet>().All.Select(static one => one.Status)));
         services.AddSingleton(static p => new Telemetry(
             p.GetService<System.Diagnostics.Metrics.IMeterFactory>(), p.GetRequiredService<TimeProvider>()));
         services.AddSingleton(static p => new Serializers(p.GetRequiredService<MessagingRegistration>().Serializers));
         services.AddSingleton(static p => new BodyTransforms(p.GetRequiredService<MessagingRegistration>().BodyTransforms.Select(create => create(p))));
+        services.AddSingleton(static p => new MessagingDescription(
+            p.GetRequiredService<MessagingRegistration>(), p.GetRequiredService<MessagingSettings>(), p.GetRequiredService<MessagingOptions>(),
+            p.GetRequiredService<TransportSet>()));
         services.AddSingleton<PublishingSwitch>();
         services.AddSingleton<IMessageBus>(static p => new MessageBus(
             p.GetRequiredService<MessagingRegistration>().PublishMiddleware.ConvertAll(one => (one.Scope, one.Create(p))),
-            p.GetRequiredService<MessagingRegistration>().PublishDefaults,
-            new Publisher(
-                p.GetRequiredService<ITransport>(), p.GetRequiredService<Serializers>(), p.GetRequiredService<BodyTransforms>(), p.GetRequiredService<MessagingOptions>(),
-                p.GetRequiredService<MessagingStatus>(), p.GetRequiredService<Telemetry>(), p.GetRequiredService<TimeProvider>()),
-            p.GetRequiredService<PublishingSwitch>()));
+            p.GetRequiredService<MessagingRegistration>().PublishDefaults, p.GetRequiredService<TransportSet>(), p.GetRequiredService<PublishingSwitch>()));
         services.AddSingleton<IDeadLetters, DeadLetterService>();
         services.AddHostedService<MessagingHostedService>();
     }
 
-    private static ITransport Transport(IServiceProvider services)
+    private static MessagingOptions Options(IServiceProvider services)
     {
         var registration = services.GetRequiredService<MessagingRegistration>();
-        var name = registration.ChosenTransport ?? registration.ConfiguredTransport ?? MessagingRegistration.InMemory;
-        if (registration.Transports.TryGetValue(name, out var create))
+        var options = services.GetRequiredService<MessagingSettings>().Read(Presets.Host(registration.Preset));
+        foreach (var change in registration.OptionsChanges)
         {
-            return create(services);
+            options = change(options);
         }
 
-        return name.Equals(MessagingRegistration.InMemory, StringComparison.OrdinalIgnoreCase)
-            ? new InMemoryTransport(services.GetRequiredService<InMemoryBroker>())
-            : throw new MessagingConfigurationException(
-                $"The configuration chooses the transport '{name}' (Messaging:Transport), but only these are available: "
-                + $"{string.Join(", ", [MessagingRegistration.InMemory, .. registration.Transports.Keys])}. Add it, with AddPgmq() for example.");
+        var application = services.GetService<IHostEnvironment>()?.ApplicationName ?? AppDomain.CurrentDomain.FriendlyName;
+        return options.Application is null ? options with { Application = application } : options;
     }
-
-    private static MessagingOptions WithApplication(MessagingOptions options, IHostEnvironment? environment) =>
-        options.Application is null ? options with { Application = environment?.ApplicationName ?? AppDomain.CurrentDomain.FriendlyName } : options;
 }

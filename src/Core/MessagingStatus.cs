@@ -1,66 +1,54 @@
-using System.Collections.Concurrent;
-
 namespace Postrider;
 
 /// <summary>What the messaging host is doing. Thread-safe; one per host, from dependency injection.</summary>
 public sealed class MessagingStatus
 {
-    private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly ConcurrentDictionary<string, QueueState> _queues = new(StringComparer.Ordinal);
+    private readonly TransportStatus[] _all;
 
-    internal MessagingStatus()
+    internal MessagingStatus(IEnumerable<TransportStatus> transports)
     {
+        _all = [.. transports];
+        Transports = _all.ToDictionary(static one => one.Name, StringComparer.OrdinalIgnoreCase);
+        Ready = _all.Length == 1 ? _all[0].Ready : Task.WhenAll(_all.Select(static one => one.Ready));
     }
 
-    /// <summary>Completes when the broker was reached and the topology is declared. Fails with the error that stops the host.</summary>
-    public Task Ready => _ready.Task;
+    /// <summary>
+    /// Completes when each broker was reached and the topology is declared. Fails with the error that stops the host, or for which one of several transports
+    /// was given up.
+    /// </summary>
+    public Task Ready { get; }
 
-    /// <summary>The last error of the connection, while there is one.</summary>
-    public TransportException? Error { get; internal set; }
+    /// <summary>Each transport by its name; most hosts have one.</summary>
+    public IReadOnlyDictionary<string, TransportStatus> Transports { get; }
 
-    /// <summary>The state of each consumed queue.</summary>
-    public IReadOnlyDictionary<string, QueueState> Queues => _queues;
+    /// <summary>The last error of a connection, while there is one.</summary>
+    public TransportException? Error => Array.Find(_all, static one => one.Error is not null)?.Error;
 
-    /// <summary>The broker is reached and every queue is being received from.</summary>
-    public bool IsHealthy
+    /// <summary>The state of each consumed queue. One that is consumed on several transports, as while one is drained, counts as on the first of them.</summary>
+    public IReadOnlyDictionary<string, QueueState> Queues
     {
         get
         {
-            if (!Ready.IsCompletedSuccessfully)
+            if (_all.Length == 1)
             {
-                return false;
+                return _all[0].Queues;
             }
 
-            foreach (var (_, state) in _queues)
+            var queues = new Dictionary<string, QueueState>(StringComparer.Ordinal);
+            foreach (var (queue, state) in _all.SelectMany(static one => one.Queues))
             {
-                if (state != QueueState.Receiving)
-                {
-                    return false;
-                }
+                queues.TryAdd(queue, state);
             }
 
-            return true;
+            return queues;
         }
     }
 
-    internal bool IsStarted { get; set; }
+    /// <summary>Each broker is reached and every queue is being received from.</summary>
+    public bool IsHealthy => Array.TrueForAll(_all, static one => one.IsHealthy);
 
-    internal void SetReady()
-    {
-        Error = null;
-        _ready.TrySetResult();
-    }
-
-    internal void SetFailed(TransportException error)
-    {
-        Error = error;
-        if (_ready.TrySetException(error))
-        {
-            _ = _ready.Task.Exception; // observed: the host reports it
-        }
-    }
-
-    internal void Set(string queue, QueueState state) => _queues[queue] = state;
+    /// <summary>A line for each transport, for people.</summary>
+    public override string ToString() => string.Join(Environment.NewLine, _all.AsEnumerable());
 }
 
 /// <summary>The state of a consumed queue.</summary>

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Postrider.Core.Hosting;
@@ -28,20 +29,22 @@ public sealed class PublishRules
     }
 
     /// <summary>Wraps these publishes, inside the middlewares of all. Of those of types and topics the first registered is outermost.</summary>
-    public PublishRules Use(PublishMiddleware middleware)
+    /// <param name="middleware">The middleware.</param>
+    /// <param name="name">What a description calls it; by itself the text of the call.</param>
+    public PublishRules Use(PublishMiddleware middleware, [CallerArgumentExpression(nameof(middleware))] string? name = null)
     {
         ArgumentNullException.ThrowIfNull(middleware);
-        _registration.PublishMiddleware.Add((_scope, _ => middleware));
+        _registration.PublishMiddleware.Add((_scope, MessagingBuilder.Short(name), _ => middleware));
         return this;
     }
 
-    /// <summary>As <see cref="Use(PublishMiddleware)"/>, by a class. It becomes a singleton, unless it is registered otherwise already.</summary>
+    /// <summary>As <see cref="Use(PublishMiddleware, string?)"/>, by a class. It becomes a singleton, unless it is registered otherwise already.</summary>
     public PublishRules Use<[System.Diagnostics.CodeAnalysis.DynamicallyAccessedMembers(
         System.Diagnostics.CodeAnalysis.DynamicallyAccessedMemberTypes.PublicConstructors)] TMiddleware>()
         where TMiddleware : class, IPublishMiddleware
     {
         _services.TryAddSingleton<TMiddleware>();
-        _registration.PublishMiddleware.Add((_scope, static services =>
+        _registration.PublishMiddleware.Add((_scope, typeof(TMiddleware).Name, static services =>
         {
             var middleware = services.GetRequiredService<TMiddleware>();
             return next => context => middleware.PublishAsync(context, next);

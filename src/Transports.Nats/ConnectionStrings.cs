@@ -16,8 +16,7 @@ internal static class ConnectionStrings
     {
         if (string.IsNullOrWhiteSpace(text))
         {
-            throw new MessagingConfigurationException(
-                "NatsOptions.ConnectionString is empty. Set Messaging:Nats:ConnectionString (in the environment: Messaging__Nats__ConnectionString).");
+            throw new MessagingConfigurationException("NatsOptions.ConnectionString is empty.");
         }
 
         var (urls, where) = (new StringBuilder(), new StringBuilder());

@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Postrider.Core.Hosting;
@@ -12,18 +11,20 @@ public static class NatsExtensions
     /// <summary>The transport's name in the configuration: <c>Messaging:Transport=nats</c>.</summary>
     public const string TransportName = "nats";
 
+    private static readonly TransportType<NatsOptions> Type = new(TransportName, "Nats", Read, Create);
+
     /// <summary>Chooses NATS JetStream, whatever <c>Messaging:Transport</c> says, with this connection string.</summary>
     public static MessagingBuilder UseNats(this MessagingBuilder builder, string connectionString) =>
         builder.UseNats(options => options with { ConnectionString = connectionString });
 
-    /// <summary>Chooses NATS JetStream, whatever <c>Messaging:Transport</c> says. The options come from the configuration as for <see cref="AddNats"/>.</summary>
+    /// <summary>Chooses NATS JetStream, whatever <c>Messaging:Transport</c> says. The options come from the configuration as for <see cref="AddNats(MessagingBuilder, Func{NatsOptions, NatsOptions}?)"/>.</summary>
     /// <param name="builder">The registration.</param>
     /// <param name="configure">Changes what the configuration says.</param>
     /// <exception cref="MessagingConfigurationException">At start: an option is wrong, or there is no connection string.</exception>
     public static MessagingBuilder UseNats(this MessagingBuilder builder, Func<NatsOptions, NatsOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(builder);
-        return builder.UseTransport(TransportName, services => Create(services, configure));
+        return builder.UseTransport(Type, configure);
     }
 
     /// <summary>
@@ -36,48 +37,47 @@ public static class NatsExtensions
     public static MessagingBuilder AddNats(this MessagingBuilder builder, Func<NatsOptions, NatsOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(builder);
-        return builder.AddTransport(TransportName, services => Create(services, configure));
+        return builder.AddTransport(Type, null, configure);
     }
 
-    private static NatsTransport Create(IServiceProvider services, Func<NatsOptions, NatsOptions>? configure)
+    /// <summary>As <see cref="AddNats(MessagingBuilder, Func{NatsOptions, NatsOptions}?)"/>, under a name of its own: there may be several. The options come from <c>Messaging:Transports:&lt;name&gt;</c>.</summary>
+    /// <param name="builder">The registration.</param>
+    /// <param name="name">The name.</param>
+    /// <param name="configure">Changes what the configuration says.</param>
+    /// <exception cref="MessagingConfigurationException">At start: an option is wrong, or there is no connection string.</exception>
+    public static MessagingBuilder AddNats(this MessagingBuilder builder, string name, Func<NatsOptions, NatsOptions>? configure = null)
     {
-        var options = Read(services.GetService<IConfiguration>());
-        options = configure?.Invoke(options) ?? options;
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        return builder.AddTransport(Type, name, configure);
+    }
+
+    private static NatsTransport Create(IServiceProvider services, Settings settings, NatsOptions options)
+    {
+        settings.RequireConnectionString(options.ConnectionString);
         options = options with { ApplicationName = services.ApplicationName(options.ApplicationName, NatsOptions.DefaultApplicationName) };
         return new NatsTransport(options, services.GetService<ILoggerFactory>());
     }
 
-    private static NatsOptions Read(IConfiguration? configuration)
+    private static NatsOptions Read(Settings settings)
     {
-        if (configuration is null)
-        {
-            return new() { ConnectionString = "" };
-        }
-
-        var options = new NatsOptions { ConnectionString = configuration.ConnectionString("Nats") };
-        var section = configuration.GetSection("Messaging:Nats");
+        var options = new NatsOptions { ConnectionString = settings.ConnectionString() };
         return options with
         {
-            Token = section[nameof(options.Token)],
-            NKeySeed = section[nameof(options.NKeySeed)],
-            NKeyFile = section[nameof(options.NKeyFile)],
-            CredentialsFile = section[nameof(options.CredentialsFile)],
-            Tls = section.Tls(),
-            ApplicationName = section[nameof(options.ApplicationName)] ?? options.ApplicationName,
-            ConnectTimeout = section.Value(nameof(options.ConnectTimeout), options.ConnectTimeout),
-            CommandTimeout = section.Value(nameof(options.CommandTimeout), options.CommandTimeout),
-            Prefix = section[nameof(options.Prefix)] ?? options.Prefix,
-            Replicas = section.Value(nameof(options.Replicas), options.Replicas),
-            Storage = section[nameof(options.Storage)] switch
-            {
-                null => options.Storage,
-                var text when text.Equals(nameof(NatsStorage.File), StringComparison.OrdinalIgnoreCase) => NatsStorage.File,
-                var text when text.Equals(nameof(NatsStorage.Memory), StringComparison.OrdinalIgnoreCase) => NatsStorage.Memory,
-                _ => throw new MessagingConfigurationException("Messaging:Nats:Storage cannot be read: it is File or Memory."),
-            },
-            DuplicateWindow = section.Value(nameof(options.DuplicateWindow), options.DuplicateWindow),
-            CreateTopology = section.Value(nameof(options.CreateTopology), options.CreateTopology),
-            ServerSyncsAlways = section.Value(nameof(options.ServerSyncsAlways), options.ServerSyncsAlways),
+            Token = settings.Text(nameof(options.Token)),
+            NKeySeed = settings.Text(nameof(options.NKeySeed)),
+            NKeyFile = settings.Text(nameof(options.NKeyFile)),
+            CredentialsFile = settings.Text(nameof(options.CredentialsFile)),
+            Tls = settings.Tls(),
+            ApplicationName = settings.Text(nameof(options.ApplicationName)) ?? options.ApplicationName,
+            ConnectTimeout = settings.Value(nameof(options.ConnectTimeout), options.ConnectTimeout),
+            CommandTimeout = settings.Value(nameof(options.CommandTimeout), options.CommandTimeout),
+            Prefix = settings.Text(nameof(options.Prefix)) ?? options.Prefix,
+            Replicas = settings.Value(nameof(options.Replicas), options.Replicas),
+            Storage = settings.Choice(nameof(options.Storage), options.Storage),
+            DuplicateWindow = settings.Value(nameof(options.DuplicateWindow), options.DuplicateWindow),
+            CreateTopology = settings.Value(nameof(options.CreateTopology), options.CreateTopology),
+            ServerSyncsAlways = settings.Value(nameof(options.ServerSyncsAlways), options.ServerSyncsAlways),
         };
     }
 }

@@ -10,7 +10,7 @@ namespace Postrider.Transports.Nats;
 /// <para>Thread-safe. Connects at the first use. Dispose of it once, after its receivers.</para>
 /// <para>Bodies are stored as they are and metadata in headers, by the CloudEvents binding for NATS, so any NATS client can read and write them.</para>
 /// </remarks>
-public sealed class NatsTransport : ITransport, IDeadLetterAccess
+public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth
 {
     private readonly Subjects _subjects;
     private readonly Links _publishLinks;
@@ -106,6 +106,13 @@ public sealed class NatsTransport : ITransport, IDeadLetterAccess
             await receiver.DisposeAsync().ConfigureAwait(false);
             throw;
         }
+    }
+
+    /// <inheritdoc/>
+    ValueTask<long> IQueueDepth.DepthAsync(string queue, CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        return _deadLetters.DepthAsync(queue, cancellationToken);
     }
 
     /// <inheritdoc/>

@@ -11,8 +11,7 @@ internal static class ConnectionStrings
     {
         if (string.IsNullOrWhiteSpace(text))
         {
-            throw new MessagingConfigurationException(
-                "PgmqOptions.ConnectionString is empty. Set Messaging:Pgmq:ConnectionString (in the environment: Messaging__Pgmq__ConnectionString).");
+            throw new MessagingConfigurationException("PgmqOptions.ConnectionString is empty.");
         }
 
         var result = text.StartsWith("postgres://", StringComparison.OrdinalIgnoreCase)

@@ -4,17 +4,17 @@ using Postrider.Core.Transport;
 
 namespace Postrider.Transports.Pgmq;
 
-/// <summary>Looks into dead-letter queues, by the rows' ids. Rows that somebody has in hand are shown too.</summary>
+/// <summary>Looks into queues, dead letters by the rows' ids. Rows that somebody has in hand are shown too.</summary>
 internal sealed class PgmqDeadLetters(Connections connections, SchemaMigration schema)
 {
     public ValueTask<long> CountAsync(string queue, CancellationToken cancellationToken) => WithAsync(
         queue, "count",
-        async (connection, table) =>
-        {
-            using var command = new NpgsqlCommand(Sql.Count(table), connection);
-            return (long)(await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false))!;
-        },
+        (connection, table) => CountAsync(connection, table, cancellationToken),
         cancellationToken);
+
+    /// <summary>How many messages the queue itself has: a row stays in its table until it is settled.</summary>
+    public ValueTask<long> DepthAsync(string queue, CancellationToken cancellationToken) => WithAsync(
+        queue, queue, $"count the messages of '{queue}'", (connection, table) => CountAsync(connection, table, cancellationToken), cancellationToken);
 
     public ValueTask<IReadOnlyList<StoredDeadLetter>> ListAsync(string queue, long after, int max, CancellationToken cancellationToken) => WithAsync(
         queue, "list",
@@ -51,10 +51,18 @@ internal sealed class PgmqDeadLetters(Connections connections, SchemaMigration s
         },
         cancellationToken);
 
-    private async ValueTask<T> WithAsync<T>(string queue, string what, Func<NpgsqlConnection, string, Task<T>> action, CancellationToken cancellationToken)
+    private static async Task<long> CountAsync(NpgsqlConnection connection, string table, CancellationToken cancellationToken)
     {
-        var doing = $"{what} dead letters of '{queue}'";
-        var name = Names.DeadLetterQueue(queue);
+        using var command = new NpgsqlCommand(Sql.Count(table), connection);
+        return (long)(await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false))!;
+    }
+
+    private ValueTask<T> WithAsync<T>(string queue, string what, Func<NpgsqlConnection, string, Task<T>> action, CancellationToken cancellationToken) =>
+        WithAsync(queue, Names.DeadLetterQueue(queue), $"{what} dead letters of '{queue}'", action, cancellationToken);
+
+    private async ValueTask<T> WithAsync<T>(
+        string queue, string name, string doing, Func<NpgsqlConnection, string, Task<T>> action, CancellationToken cancellationToken)
+    {
         _ = TableName.Of(name);
         await schema.EnsureAsync(cancellationToken).ConfigureAwait(false);
         var connection = await connections.OpenAsync(connections.Receive, doing, cancellationToken).ConfigureAwait(false);

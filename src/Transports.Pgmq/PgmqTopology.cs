@@ -12,12 +12,12 @@ internal sealed class PgmqTopology(Connections connections, SchemaMigration sche
     public async ValueTask DeclareAsync(Topology topology, CancellationToken cancellationToken)
     {
         var names = new List<string>(topology.Queues.Count * 2);
-        var tables = new List<string>(topology.Queues.Count * 2);
         foreach (var queue in topology.Queues)
         {
-            Add(queue);
-            Add(Names.DeadLetterQueue(queue));
+            names.AddRange(queue, Names.DeadLetterQueue(queue));
         }
+
+        var tables = names.ConvertAll(TableName.Of);
 
         for (var attempt = 1; ; attempt++)
         {
@@ -44,20 +44,6 @@ internal sealed class PgmqTopology(Connections connections, SchemaMigration sche
                     throw connections.Failed(e, "declare queues");
                 }
             }
-        }
-
-        void Add(string queue)
-        {
-            var table = TableName.Of(queue);
-            if (tables.IndexOf(table) is >= 0 and var other && names[other] != queue)
-            {
-                throw new TransportException(
-                    $"The queues '{names[other]}' and '{queue}' would share the table pgmq.q_{table}: in PGMQ dots and dashes become underscores. Rename one.",
-                    TransportError.TopologyMismatch);
-            }
-
-            names.Add(queue);
-            tables.Add(table);
         }
     }
 

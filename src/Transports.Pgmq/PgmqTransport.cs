@@ -12,7 +12,7 @@ namespace Postrider.Transports.Pgmq;
 /// <para>A queue <c>a.b-c</c> is the PGMQ queue <c>a_b_c</c>. JSON bodies are plain jsonb, metadata are in the column <c>headers</c>,
 /// so any PGMQ client can read and write them. White space and the order of keys in JSON bodies are not kept.</para>
 /// </remarks>
-public sealed class PgmqTransport : ITransport, IDeadLetterAccess
+public sealed class PgmqTransport : ITransport, IDeadLetterAccess, IQueueDepth
 {
     private readonly PgmqOptions _options;
     private readonly Connections _connections;
@@ -101,6 +101,13 @@ public sealed class PgmqTransport : ITransport, IDeadLetterAccess
                 throw _connections.Failed(e, doing);
             }
         }
+    }
+
+    /// <inheritdoc/>
+    ValueTask<long> IQueueDepth.DepthAsync(string queue, CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        return _deadLetters.DepthAsync(queue, cancellationToken);
     }
 
     /// <inheritdoc/>

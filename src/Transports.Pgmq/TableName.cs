@@ -17,7 +17,7 @@ internal static class TableName
             throw new MessagingConfigurationException(why);
         }
 
-        return queue.Replace('.', '_').Replace('-', '_');
+        return Names.SameAs(queue);
     }
 
     /// <summary>

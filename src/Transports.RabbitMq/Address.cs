@@ -15,8 +15,7 @@ internal sealed record Address(string Host, int Port, string VirtualHost, string
     {
         if (string.IsNullOrWhiteSpace(text))
         {
-            throw new MessagingConfigurationException(
-                "RabbitMqOptions.ConnectionString is empty. Set Messaging:RabbitMq:ConnectionString (in the environment: Messaging__RabbitMq__ConnectionString).");
+            throw new MessagingConfigurationException("RabbitMqOptions.ConnectionString is empty.");
         }
 
         if (!Uri.TryCreate(text, UriKind.Absolute, out var uri) || uri.Scheme is not ("amqp" or "amqps") || uri.Host.Length == 0)

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Postrider.Core.Transport;
 using RabbitMQ.Client;
@@ -38,6 +39,9 @@ internal sealed class Connections : IAsyncDisposable
 
     /// <summary>Also for declaring, which must go on while publishing is blocked.</summary>
     public Link Consume { get; }
+
+    /// <summary>The channels that receive, with their queues.</summary>
+    public ConcurrentDictionary<ConsumerChannel, string> Open { get; } = new();
 
     public TransportException Failed(Exception error, string doing) => _tls?.WhyRefused(error) is { } why
         ? new($"Cannot {doing} on RabbitMQ at {Where}: its certificate is refused, as {why}. See TlsOptions, or renew the certificate.", TransportError.NotTrusted, error)

@@ -51,6 +51,9 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
 
     public PushedDeliveries Pushed { get; }
 
+    /// <summary>How many messages the broker has pushed that are not settled.</summary>
+    public int Held => _failure is null ? Pushed.Count + Unsettled.Taken : 0;
+
     /// <summary>To be called before each ack and nack.</summary>
     public void NoteSettlement() => _settled[(uint)Interlocked.Increment(ref _settlements) % QuickSettlements] = Stopwatch.GetTimestamp();
 
@@ -64,7 +67,9 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
             try
             {
                 await channel.QueueDeclarePassiveAsync(queue).ConfigureAwait(false);
-                return new(channel, queue, prefetch, connections);
+                ConsumerChannel opened = new(channel, queue, prefetch, connections);
+                connections.Open.TryAdd(opened, queue);
+                return opened;
             }
             catch
             {
@@ -215,6 +220,7 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
 
     public async ValueTask DisposeAsync()
     {
+        _connections.Open.TryRemove(this, out _);
         if (HasUnsettled() && _failure is null)
         {
             await FlushAsync().ConfigureAwait(false);

@@ -15,6 +15,9 @@ internal sealed class PushedDeliveries(UnsettledTags unsettled)
     /// <summary>Whether <see cref="Take"/> has come across suspects that are not taken yet.</summary>
     public bool HasSuspects => !_lost && !_suspects.IsEmpty;
 
+    /// <summary>How many are here.</summary>
+    public int Count => _lost ? 0 : _pushed.Reader.Count + _suspects.Count;
+
     /// <returns>False after the end.</returns>
     public bool TryAdd(RabbitMqDelivery delivery) => _pushed.Writer.TryWrite(delivery);
 

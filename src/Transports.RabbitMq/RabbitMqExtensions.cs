@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Postrider.Core.Hosting;
@@ -12,18 +11,20 @@ public static class RabbitMqExtensions
     /// <summary>The transport's name in the configuration: <c>Messaging:Transport=rabbitmq</c>.</summary>
     public const string TransportName = "rabbitmq";
 
+    private static readonly TransportType<RabbitMqOptions> Type = new(TransportName, "RabbitMq", Read, Create);
+
     /// <summary>Chooses RabbitMQ, whatever <c>Messaging:Transport</c> says, with this connection string.</summary>
     public static MessagingBuilder UseRabbitMq(this MessagingBuilder builder, string connectionString) =>
         builder.UseRabbitMq(options => options with { ConnectionString = connectionString });
 
-    /// <summary>Chooses RabbitMQ, whatever <c>Messaging:Transport</c> says. The options come from the configuration as for <see cref="AddRabbitMq"/>.</summary>
+    /// <summary>Chooses RabbitMQ, whatever <c>Messaging:Transport</c> says. The options come from the configuration as for <see cref="AddRabbitMq(MessagingBuilder, Func{RabbitMqOptions, RabbitMqOptions}?)"/>.</summary>
     /// <param name="builder">The registration.</param>
     /// <param name="configure">Changes what the configuration says.</param>
     /// <exception cref="MessagingConfigurationException">At start: an option is wrong, or there is no connection string.</exception>
     public static MessagingBuilder UseRabbitMq(this MessagingBuilder builder, Func<RabbitMqOptions, RabbitMqOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(builder);
-        return builder.UseTransport(TransportName, services => Create(services, configure));
+        return builder.UseTransport(Type, configure);
     }
 
     /// <summary>
@@ -36,35 +37,40 @@ public static class RabbitMqExtensions
     public static MessagingBuilder AddRabbitMq(this MessagingBuilder builder, Func<RabbitMqOptions, RabbitMqOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(builder);
-        return builder.AddTransport(TransportName, services => Create(services, configure));
+        return builder.AddTransport(Type, null, configure);
     }
 
-    private static RabbitMqTransport Create(IServiceProvider services, Func<RabbitMqOptions, RabbitMqOptions>? configure)
+    /// <summary>As <see cref="AddRabbitMq(MessagingBuilder, Func{RabbitMqOptions, RabbitMqOptions}?)"/>, under a name of its own: there may be several. The options come from <c>Messaging:Transports:&lt;name&gt;</c>.</summary>
+    /// <param name="builder">The registration.</param>
+    /// <param name="name">The name.</param>
+    /// <param name="configure">Changes what the configuration says.</param>
+    /// <exception cref="MessagingConfigurationException">At start: an option is wrong, or there is no connection string.</exception>
+    public static MessagingBuilder AddRabbitMq(this MessagingBuilder builder, string name, Func<RabbitMqOptions, RabbitMqOptions>? configure = null)
     {
-        var options = Read(services.GetService<IConfiguration>());
-        options = configure?.Invoke(options) ?? options;
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        return builder.AddTransport(Type, name, configure);
+    }
+
+    private static RabbitMqTransport Create(IServiceProvider services, Settings settings, RabbitMqOptions options)
+    {
+        settings.RequireConnectionString(options.ConnectionString);
         options = options with { ApplicationName = services.ApplicationName(options.ApplicationName, RabbitMqOptions.DefaultApplicationName) };
         return new RabbitMqTransport(options, services.GetService<ILoggerFactory>());
     }
 
-    private static RabbitMqOptions Read(IConfiguration? configuration)
+    private static RabbitMqOptions Read(Settings settings)
     {
-        if (configuration is null)
-        {
-            return new() { ConnectionString = "" };
-        }
-
-        var options = new RabbitMqOptions { ConnectionString = configuration.ConnectionString("RabbitMq") };
-        var section = configuration.GetSection("Messaging:RabbitMq");
+        var options = new RabbitMqOptions { ConnectionString = settings.ConnectionString() };
         return options with
         {
-            ApplicationName = section[nameof(options.ApplicationName)] ?? options.ApplicationName,
-            ConnectTimeout = section.Value(nameof(options.ConnectTimeout), options.ConnectTimeout),
-            CommandTimeout = section.Value(nameof(options.CommandTimeout), options.CommandTimeout),
-            ConsumerTimeout = section.Value(nameof(options.ConsumerTimeout), options.ConsumerTimeout),
-            MaxMessageBytes = section.Value(nameof(options.MaxMessageBytes), options.MaxMessageBytes),
-            CreateTopology = section.Value(nameof(options.CreateTopology), options.CreateTopology),
-            Tls = section.Tls(),
+            ApplicationName = settings.Text(nameof(options.ApplicationName)) ?? options.ApplicationName,
+            ConnectTimeout = settings.Value(nameof(options.ConnectTimeout), options.ConnectTimeout),
+            CommandTimeout = settings.Value(nameof(options.CommandTimeout), options.CommandTimeout),
+            ConsumerTimeout = settings.Value(nameof(options.ConsumerTimeout), options.ConsumerTimeout),
+            MaxMessageBytes = settings.Value(nameof(options.MaxMessageBytes), options.MaxMessageBytes),
+            CreateTopology = settings.Value(nameof(options.CreateTopology), options.CreateTopology),
+            Tls = settings.Tls(),
         };
     }
 }

@@ -10,7 +10,7 @@ namespace Postrider.Transports.RabbitMq;
 /// <para>Messages are plain AMQP messages, so any client can read and write them: the body is the payload, metadata are basic properties and
 /// headers. A queue has its own name, topics are routing keys of the exchange <c>postrider.topics</c>.</para>
 /// </remarks>
-public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess
+public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueDepth
 {
     private readonly RabbitMqOptions _options;
     private readonly Connections _connections;
@@ -20,6 +20,7 @@ public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess
     private readonly DelayedPublisher _delayed;
     private readonly RabbitMqTopology _topology;
     private readonly RabbitMqDeadLetters _deadLetters;
+    private readonly QueueDepth _depth;
     private int _disposed;
 
     /// <summary>Checks the options; nothing is connected yet.</summary>
@@ -38,6 +39,7 @@ public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess
         _delayed = new(_publisher, _ladder, _registry, _connections);
         _topology = new(_connections, _registry, options.CreateTopology);
         _deadLetters = new(_connections);
+        _depth = new(_connections);
     }
 
     /// <inheritdoc/>
@@ -99,6 +101,13 @@ public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess
             RabbitMqReceiver.DisposeWhenOpen(opening);
             throw;
         }
+    }
+
+    /// <inheritdoc/>
+    ValueTask<long> IQueueDepth.DepthAsync(string queue, CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        return Names.WhyIllegalQueue(queue) is { } why ? throw new MessagingConfigurationException(why) : _depth.OfAsync(queue, cancellationToken);
     }
 
     /// <inheritdoc/>

@@ -41,6 +41,17 @@ public sealed class StorefrontTests
     }
 
     [Fact]
+    public async Task Described_it_tells_what_it_consists_of_and_asks_no_broker()
+    {
+        var run = await Run.Storefront(default, new Dictionary<string, string> { ["Messaging__Transport"] = "nats" }, "--describe", "--drain-from", "rabbitmq");
+
+        Assert.Equal((0, ""), (run.ExitCode, run.Error));
+        Assert.Contains("transport nats (nats), the default", run.Output);
+        Assert.Contains("transport rabbitmq (rabbitmq), is drained", run.Output);
+        Assert.All(Consumers, consumer => Assert.Contains($"queue {consumer}: concurrency 16", run.Output));
+    }
+
+    [Fact]
     public async Task Empty_input_is_no_error()
     {
         var run = await Run.Storefront(default, NoVariables, "-i", "-");

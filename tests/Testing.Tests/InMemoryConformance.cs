@@ -10,6 +10,8 @@ public sealed class InMemoryDeadLetters(InMemoryFixture fixture) : DeadLetterSce
 
 public sealed class InMemoryDelays(InMemoryFixture fixture) : DelayScenarios(fixture);
 
+public sealed class InMemoryDepths(InMemoryFixture fixture) : DepthScenarios(fixture);
+
 public sealed class InMemoryDuplicates(InMemoryFixture fixture) : DuplicateScenarios(fixture);
 
 public sealed class InMemoryEnvelopes(InMemoryFixture fixture) : EnvelopeScenarios(fixture);

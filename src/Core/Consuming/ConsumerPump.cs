@@ -28,7 +28,7 @@ internal sealed class ConsumerPump : IDisposable
     private readonly IReceiver _receiver;
     private readonly ConsumerQueue _queue;
     private readonly DeliveryHandler _handler;
-    private readonly MessagingStatus _status;
+    private readonly TransportStatus _status;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly PrefetchWindow _window;
@@ -45,7 +45,7 @@ internal sealed class ConsumerPump : IDisposable
 
     public ConsumerPump(
         ITransport transport, IReceiver receiver, ConsumerQueue queue, DeliveryHandler handler, TimeSpan drainTimeout,
-        MessagingStatus status, IServiceScopeFactory scopes, Telemetry telemetry, ExceptionReports reports, TimeProvider time, ILogger logger)
+        TransportStatus status, IServiceScopeFactory scopes, Telemetry telemetry, ExceptionReports reports, TimeProvider time, ILogger logger)
     {
         _reports = reports;
         (_transport, _receiver, _queue, _handler) = (transport, receiver, queue, handler);

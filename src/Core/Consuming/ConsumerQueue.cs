@@ -11,6 +11,9 @@ internal sealed class ConsumerQueue
 
     public required string Name { get; init; }
 
+    /// <summary>The transport that it is on; null: the default one.</summary>
+    public string? Transport { get; init; }
+
     /// <summary>How many deliveries are handled at once.</summary>
     public required int Concurrency { get; init; }
 

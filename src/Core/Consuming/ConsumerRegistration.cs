@@ -14,7 +14,7 @@ internal abstract class ConsumerRegistration(string name, string? messageType, C
 
     public string? MessageType { get; } = messageType;
 
-    /// <summary>May be replaced until the host starts.</summary>
+    /// <summary>Those of its code, and from the start on with what the configuration says of its queue.</summary>
     public ConsumerOptions Options { get; set; } = options;
 
     public virtual bool IsBatch => false;

@@ -6,23 +6,29 @@ using Postrider.Core.Transport;
 namespace Postrider.Core.DeadLetters;
 
 /// <summary>Dead letters over whatever the transport can: everything but looking and removing is the same on all of them.</summary>
-internal sealed class DeadLetterService(ITransport transport, MessagingRegistration registration, MessagingOptions messaging, TimeProvider time) : IDeadLetters
+internal sealed class DeadLetterService(TransportSet transports, MessagingOptions messaging, TimeProvider time) : IDeadLetters
 {
     private const int Page = 100;
 
-    public IReadOnlyList<string> Queues { get; } = registration.BuildTopology().Queues;
+    public IReadOnlyList<string> Queues { get; } =
+    [
+        .. transports.All.SelectMany(static one => one.Queues.Select(queue =>
+            one.Drained.Contains(queue.Name, StringComparer.Ordinal) ? $"{queue.Name}@{one.Name}" : queue.Name)),
+    ];
 
-    private IDeadLetterAccess Access => transport as IDeadLetterAccess
-        ?? throw new MessagingConfigurationException($"The transport '{transport.Capabilities.System}' cannot look into dead-letter queues.");
-
-    public ValueTask<long> CountAsync(string queue, CancellationToken cancellationToken) => Access.CountAsync(Checked(queue), cancellationToken);
+    public ValueTask<long> CountAsync(string queue, CancellationToken cancellationToken)
+    {
+        var place = Find(queue);
+        return place.Access.CountAsync(place.Queue, cancellationToken);
+    }
 
     public async IAsyncEnumerable<DeadLetter> ListAsync(
         string queue, DeadLetterFilter? filter, string? after, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
+        var place = Find(queue);
         while (true)
         {
-            var page = await Access.ListAsync(Checked(queue), after, Page, cancellationToken).ConfigureAwait(false);
+            var page = await place.Access.ListAsync(place.Queue, after, Page, cancellationToken).ConfigureAwait(false);
             foreach (var stored in page)
             {
                 var letter = new DeadLetter(queue, stored.Position, stored.Envelope);
@@ -44,7 +50,8 @@ internal sealed class DeadLetterService(ITransport transport, MessagingRegistrat
     public async ValueTask<DeadLetter?> FindAsync(string queue, string position, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(position);
-        return await Access.FindAsync(Checked(queue), position, cancellationToken).ConfigureAwait(false) is { } stored
+        var place = Find(queue);
+        return await place.Access.FindAsync(place.Queue, position, cancellationToken).ConfigureAwait(false) is { } stored
             ? new(queue, stored.Position, stored.Envelope)
             : null;
     }
@@ -52,13 +59,14 @@ internal sealed class DeadLetterService(ITransport transport, MessagingRegistrat
     public async ValueTask<bool> ReplayAsync(DeadLetter letter, ReplayOptions? options, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(letter);
-        if (await Access.FindAsync(Checked(letter.Queue), letter.Position, cancellationToken).ConfigureAwait(false) is null)
+        var place = Find(letter.Queue);
+        if (await place.Access.FindAsync(place.Queue, letter.Position, cancellationToken).ConfigureAwait(false) is null)
         {
             return false;
         }
 
         await SendAgainAsync(letter, options ?? new()).ConfigureAwait(false);
-        await Access.DeleteAsync(letter.Queue, letter.Position, CancellationToken.None).ConfigureAwait(false);
+        await place.Access.DeleteAsync(place.Queue, letter.Position, CancellationToken.None).ConfigureAwait(false);
         return true;
     }
 
@@ -90,7 +98,8 @@ internal sealed class DeadLetterService(ITransport transport, MessagingRegistrat
     public ValueTask<bool> DiscardAsync(DeadLetter letter, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(letter);
-        return Access.DeleteAsync(Checked(letter.Queue), letter.Position, cancellationToken);
+        var place = Find(letter.Queue);
+        return place.Access.DeleteAsync(place.Queue, letter.Position, cancellationToken);
     }
 
     public ValueTask<long> DiscardAllAsync(string queue, DeadLetterFilter? filter, IProgress<long>? progress, CancellationToken cancellationToken) =>
@@ -112,14 +121,15 @@ internal sealed class DeadLetterService(ITransport transport, MessagingRegistrat
     public async ValueTask<long> ImportAsync(string queue, Stream input, IProgress<long>? progress, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(input);
-        var destination = Destination.Queue(Names.DeadLetterQueue(Checked(queue)));
+        var place = Find(queue);
+        var destination = Destination.Queue(Names.DeadLetterQueue(place.Queue));
         using var lines = new StreamReader(input, leaveOpen: true);
         var count = 0L;
         for (var number = 1L; await lines.ReadLineAsync(cancellationToken).ConfigureAwait(false) is { } line; number++)
         {
             if (!string.IsNullOrWhiteSpace(line))
             {
-                await StoreAsync(new(destination, DeadLetterLine.Read(line, number))).ConfigureAwait(false);
+                await StoreAsync(place.Transport, new(destination, DeadLetterLine.Read(line, number))).ConfigureAwait(false);
                 count++;
                 progress?.Report(count);
             }
@@ -128,10 +138,17 @@ internal sealed class DeadLetterService(ITransport transport, MessagingRegistrat
         return count;
     }
 
-    private static string Checked(string queue)
+    /// <summary>Reads <c>queue</c> or <c>queue@transport</c>.</summary>
+    private Place Find(string address)
     {
+        ArgumentNullException.ThrowIfNull(address);
+        var at = address.IndexOf('@', StringComparison.Ordinal);
+        var queue = at < 0 ? address : address[..at];
         Names.CheckQueue(queue);
-        return queue;
+        var named = at < 0 ? transports.OfQueue(queue) : transports.Find(address[(at + 1)..])
+            ?? throw new MessagingConfigurationException(
+                $"The queue '{queue}' is looked for on a transport that this host does not use.{Nearest.Hint(address[(at + 1)..], transports.All.Select(static one => one.Name))}");
+        return new(queue, named.Transport);
     }
 
     /// <summary>Goes through those that are there now and fit, does something with each, and removes it.</summary>
@@ -139,8 +156,9 @@ internal sealed class DeadLetterService(ITransport transport, MessagingRegistrat
         string queue, DeadLetterFilter? filter, IProgress<long>? progress, Func<DeadLetter, ValueTask> first, CancellationToken cancellationToken)
     {
         var count = 0L;
-        return Access.VisitAsync(
-            Checked(queue),
+        var place = Find(queue);
+        return place.Access.VisitAsync(
+            place.Queue,
             async stored =>
             {
                 var letter = new DeadLetter(queue, stored.Position, stored.Envelope);
@@ -160,6 +178,7 @@ internal sealed class DeadLetterService(ITransport transport, MessagingRegistrat
     private ValueTask SendAgainAsync(DeadLetter letter, ReplayOptions options)
     {
         var now = time.GetUtcNow();
+        var target = Find(options.Queue ?? letter.Queue);
         var envelope = letter.Envelope with
         {
             Attempt = 1,
@@ -167,19 +186,19 @@ internal sealed class DeadLetterService(ITransport transport, MessagingRegistrat
             ExpiresAt = null,
             Headers = new Dictionary<string, string>(letter.Envelope.Headers)
             {
-                [DeadLetter.ReplayedFrom] = Names.DeadLetterQueue(letter.Queue),
+                [DeadLetter.ReplayedFrom] = Names.DeadLetterQueue(Find(letter.Queue).Queue),
                 [DeadLetter.ReplayedAt] = now.ToString("O", CultureInfo.InvariantCulture),
             },
         };
-        var message = new OutgoingMessage(Destination.Queue(Checked(options.Queue ?? letter.Queue)), envelope, options.Delay)
+        var message = new OutgoingMessage(Destination.Queue(target.Queue), envelope, options.Delay)
         {
             DuplicateId = string.Create(CultureInfo.InvariantCulture, $"replay {letter.Queue} {letter.Position} {letter.Info.At.UtcTicks}"),
         };
-        return StoreAsync(message);
+        return StoreAsync(target.Transport, message);
     }
 
     /// <summary>The caller's cancellation does not end it half-way, which would leave two: it takes at most the time of a publish.</summary>
-    private async ValueTask StoreAsync(OutgoingMessage message)
+    private async ValueTask StoreAsync(ITransport transport, OutgoingMessage message)
     {
         using var timeout = new CancellationTokenSource(messaging.PublishTimeout, time);
         var result = new PublishResult[1];
@@ -191,5 +210,12 @@ internal sealed class DeadLetterService(ITransport transport, MessagingRegistrat
                 $"The dead letter {message.Envelope.Id} was not stored in the {message.Destination} ({status}): {error?.Message ?? "nothing more is known."}",
                 message.Envelope.Id, status, error);
         }
+    }
+
+    /// <summary>A queue and the transport that it is on.</summary>
+    private readonly record struct Place(string Queue, ITransport Transport)
+    {
+        public IDeadLetterAccess Access => Transport as IDeadLetterAccess
+            ?? throw new MessagingConfigurationException($"The transport '{Transport.Capabilities.System}' cannot look into dead-letter queues.");
     }
 }

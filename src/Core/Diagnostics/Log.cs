@@ -23,10 +23,25 @@ internal static partial class Log
     public static partial void Fatal(this ILogger logger, int exitCode, string reason);
 
     [LoggerMessage(5, LogLevel.Information, "The transport {System} emulates {Capability}: {How}")]
-    public static partial void Emulated(this ILogger logger, string system, string capability, string? how);
+    public static partial void Emulated(this ILogger logger, string system, TransportCapability capability, string? how);
 
     [LoggerMessage(6, LogLevel.Warning, "The consumer '{Consumer}' of '{Queue}' discards messages whose attempts are used up (RetryPolicy.OnExhausted): they are lost.")]
     public static partial void DiscardsExhausted(this ILogger logger, string consumer, string queue);
+
+    [LoggerMessage(7, LogLevel.Critical, "The transport '{Transport}' is given up until the next start; the others go on: {Reason}")]
+    public static partial void GivenUp(this ILogger logger, string transport, string reason);
+
+    [LoggerMessage(8, LogLevel.Information, "The transport '{Transport}' is drained: nothing is left in its {Queues} queues. {DeadLetters} dead letters stay. When every host says so, take it out of Messaging:DrainFrom.")]
+    public static partial void TransportDrained(this ILogger logger, string transport, int queues, long deadLetters);
+
+    [LoggerMessage(9, LogLevel.Warning, "The transport '{Transport}' was drained, but {Messages} messages have come: somebody still publishes there.")]
+    public static partial void FilledAgain(this ILogger logger, string transport, long messages);
+
+    [LoggerMessage(14, LogLevel.Warning, "What is left on the transport '{Transport}' is not known at the moment: {Reason}")]
+    public static partial void NotCounted(this ILogger logger, string transport, string reason);
+
+    [LoggerMessage(15, LogLevel.Warning, "The transport '{Transport}' cannot count what is left in its queues: find out by its own tools when it is drained.")]
+    public static partial void CannotCount(this ILogger logger, string transport);
 
     [LoggerMessage(10, LogLevel.Information, "Receiving from the queue '{Queue}': concurrency {Concurrency}, {Prefetch} to {LargestPrefetch} messages under way.")]
     public static partial void Receiving(this ILogger logger, string queue, int concurrency, int prefetch, int largestPrefetch);

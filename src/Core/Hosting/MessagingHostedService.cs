@@ -9,10 +9,10 @@ using Postrider.Core.Transport;
 
 namespace Postrider.Core.Hosting;
 
-/// <summary>Messaging's life in the host: checks the registration at start, reaches the broker in the background, drains at stop.</summary>
+/// <summary>Messaging's life in the host: checks the registration at start, reaches the brokers in the background, drains at stop.</summary>
 internal sealed class MessagingHostedService(
-    MessagingRegistration registration, IServiceProvider services, IServiceScopeFactory scopes, MessagingOptions options, Serializers serializers,
-    BodyTransforms transforms, MessagingStatus status, Telemetry telemetry, TimeProvider time, ILoggerFactory loggers) : IHostedService, IDisposable
+    MessagingRegistration registration, TransportFactory factory, TransportSet transports, IServiceProvider services, IServiceScopeFactory scopes,
+    MessagingOptions options, BodyTransforms transforms, Telemetry telemetry, TimeProvider time, ILoggerFactory loggers) : IHostedService, IDisposable
 {
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
@@ -25,16 +25,16 @@ internal sealed class MessagingHostedService(
     /// <exception cref="MessagingConfigurationException">The registration is wrong.</exception>
     public Task StartAsync(CancellationToken cancellationToken)
     {
-        registration.CheckOptions();
-        var topology = registration.BuildTopology();
-        var queues = registration.BuildQueues(serializers);
-        var transport = services.GetRequiredService<ITransport>();
-        foreach (var queue in queues)
+        foreach (var transport in transports.All)
         {
-            status.Set(queue.Name, QueueState.Starting);
+            transport.Status.IsStarted = true;
+            foreach (var queue in transport.Queues)
+            {
+                transport.Status.Set(queue.Name, QueueState.Starting);
+            }
         }
 
-        if (registration.ChosenTransport is null && registration.ConfiguredTransport is null)
+        if (factory.NobodyChose)
         {
             _logger.NoTransportChosen();
         }
@@ -48,13 +48,12 @@ internal sealed class MessagingHostedService(
         }
 
         _reports = new([.. registration.ExceptionReporters.Values.Select(create => create(services))], telemetry, time, _logger);
-        status.IsStarted = true;
 
         // Whoever starts the host must not become the parent of every message's trace.
         using (ExecutionContext.SuppressFlow())
         {
             _reports.Start();
-            _running = Task.Run(() => RunAsync(transport, topology, queues, _reports), CancellationToken.None);
+            _running = Task.WhenAll(transports.All.Select(transport => Task.Run(() => RunAsync(transport, _reports), CancellationToken.None)));
         }
 
         return Task.CompletedTask;
@@ -82,38 +81,43 @@ internal sealed class MessagingHostedService(
 
     public void Dispose() => _stop.Dispose();
 
-    private async Task RunAsync(ITransport transport, Topology topology, IReadOnlyList<ConsumerQueue> queues, ExceptionReports reports)
+    private async Task RunAsync(NamedTransport named, ExceptionReports reports)
     {
+        // With several transports, the category tells of which one a line is.
+        var logger = transports.All.Count == 1 ? _logger : new SafeLogger(loggers.CreateLogger($"Postrider.{named.Name}"));
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
         try
         {
-            await DeclareAsync(transport, topology, reports).ConfigureAwait(false);
-            var supervisors = new Task[queues.Count];
-            for (var i = 0; i < supervisors.Length; i++)
+            await DeclareAsync(named, reports, logger).ConfigureAwait(false);
+            var running = named.Queues.Select(queue => Task.Run(() => ConsumeAsync(named, queue, reports, logger, stop), CancellationToken.None)).ToList();
+            if (named.Drained.Count > 0)
             {
-                var queue = queues[i];
-                var handler = new DeliveryHandler(queue, transport.Capabilities.System, options.MaxBodyBytes, transforms, scopes, telemetry, reports, time, _logger);
-                var supervisor = new QueueSupervisor(transport, topology, queue, handler, options, status, scopes, telemetry, reports, time, _logger);
-                supervisors[i] = Task.Run(() => StopHostIfFatalAsync(supervisor.RunAsync(_stop.Token)), CancellationToken.None);
+                running.Add(new DrainWatch(named, time, logger).RunAsync(stop.Token));
             }
 
-            await Task.WhenAll(supervisors).ConfigureAwait(false);
+            await Task.WhenAll(running).ConfigureAwait(false);
         }
-        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
-            status.SetFailed(new TransportException("The host was stopped before the broker was reached.", TransportError.Unavailable, status.Error));
+            if (!named.Status.Ready.IsCompleted)
+            {
+                named.Status.SetFailed(
+                    new TransportException("The host was stopped before the broker was reached.", TransportError.Unavailable, named.Status.Error));
+            }
         }
         catch (TransportException e)
         {
-            StopHost(e);
+            GiveUp(named, e, logger);
         }
         catch (Exception e)
         {
-            StopHost(new TransportException($"Messaging could not start: {e.Message}", TransportError.Other, e));
+            GiveUp(named, new TransportException($"Messaging could not start: {e.Message}", TransportError.Other, e), logger);
         }
     }
 
-    private async Task DeclareAsync(ITransport transport, Topology topology, ExceptionReports reports)
+    private async Task DeclareAsync(NamedTransport named, ExceptionReports reports, ILogger logger)
     {
+        var (transport, topology, status) = (named.Transport, named.Topology, named.Status);
         var backoff = new Backoff(FirstPause, LongestPause);
         var started = time.GetTimestamp();
         while (true)
@@ -121,8 +125,8 @@ internal sealed class MessagingHostedService(
             try
             {
                 await transport.DeclareAsync(topology, _stop.Token).ConfigureAwait(false);
-                _logger.Started(options.Application ?? "", transport.Capabilities.System, topology.Queues.Count, topology.Bindings.Count);
-                LogEmulated(transport.Capabilities);
+                logger.Started(options.Application ?? "", transport.Capabilities.System, topology.Queues.Count, topology.Bindings.Count);
+                LogEmulated(transport.Capabilities, logger);
                 status.SetReady();
                 return;
             }
@@ -130,47 +134,68 @@ internal sealed class MessagingHostedService(
             {
                 status.Error = e;
                 var pause = backoff.Next();
-                if (options.FailFastAfter is { } limit && time.GetElapsedTime(started) + pause > limit)
+                if (options.FailFastAfter is { } limit && time.GetElapsedTime(started) + pause > limit && !IsAnyReady)
                 {
                     throw;
                 }
 
-                _logger.BrokerUnavailable(pause, e.Message);
+                logger.BrokerUnavailable(pause, e.Message);
                 reports.Add(new(e, "connect", null));
                 await Task.Delay(pause, time, _stop.Token).ConfigureAwait(false);
             }
         }
     }
 
-    private void LogEmulated(TransportCapabilities abilities)
+    /// <summary>Runs until stopped, or until waiting cannot help any more, which is the end of all queues of this transport.</summary>
+    private async Task ConsumeAsync(NamedTransport named, ConsumerQueue queue, ExceptionReports reports, ILogger logger, CancellationTokenSource stop)
     {
-        foreach (var (name, capability) in abilities.Named)
+        var handler = new DeliveryHandler(queue, named.Transport.Capabilities.System, options.MaxBodyBytes, transforms, scopes, telemetry, reports, time, logger);
+        var supervisor = new QueueSupervisor(
+            named.Transport, named.Topology, queue, handler, options, named.Status, scopes, telemetry, reports, time, logger);
+        try
         {
-            if (capability.Level == CapabilityLevel.Emulated)
+            await supervisor.RunAsync(stop.Token).ConfigureAwait(false);
+        }
+        catch (TransportException e)
+        {
+            GiveUp(named, e, logger);
+            await stop.CancelAsync().ConfigureAwait(false);
+        }
+    }
+
+    private bool IsAnyReady => transports.All.Any(static one => one.Status.Ready.IsCompletedSuccessfully);
+
+    private static void LogEmulated(TransportCapabilities abilities, ILogger logger)
+    {
+        foreach (var name in Enum.GetValues<TransportCapability>())
+        {
+            if (abilities[name] is { Level: CapabilityLevel.Emulated } capability)
             {
-                _logger.Emulated(abilities.System, name, capability.How);
+                logger.Emulated(abilities.System, name, capability.How);
             }
         }
     }
 
-    private async Task StopHostIfFatalAsync(Task supervisor)
+    /// <summary>The host goes on while one of its transports does; a transient error ends it, since it gets here only when none was reached in time.</summary>
+    private void GiveUp(NamedTransport named, TransportException error, ILogger logger)
     {
-        try
+        named.Status.IsFailed = true;
+        foreach (var queue in named.Queues)
         {
-            await supervisor.ConfigureAwait(false);
+            named.Status.Set(queue.Name, QueueState.Stopped);
         }
-        catch (TransportException e)
-        {
-            StopHost(e);
-        }
-    }
 
-    private void StopHost(TransportException error)
-    {
-        _logger.Fatal(error.ExitCode, error.Message);
         _reports?.Add(new(error, "connect", null));
-        status.SetFailed(error);
+        if (!error.IsTransient && transports.All.Any(static one => !one.Status.IsFailed))
+        {
+            logger.GivenUp(named.Name, error.Message);
+            named.Status.SetFailed(error);
+            return;
+        }
+
+        logger.Fatal(error.ExitCode, error.Message);
         Environment.ExitCode = error.ExitCode;
+        named.Status.SetFailed(error);
         services.GetService<IHostApplicationLifetime>()?.StopApplication();
     }
 }

@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using Microsoft.Extensions.Configuration;
 using Postrider.Core.Consuming;
 using Postrider.Core.Publishing;
 using Postrider.Core.Serialization;
@@ -14,15 +15,24 @@ internal sealed class MessagingRegistration
     /// <summary>Not a legal name of a type.</summary>
     private const string AnyType = "";
 
-    public MessagingOptions Options { get; set; } = new();
+    /// <summary>The one that was given; without one, nothing but the options of transports that the code chooses is read from the host's.</summary>
+    public IConfiguration? Configuration { get; set; }
+
+    public MessagingPreset Preset { get; private set; }
+
+    /// <summary>What the code changes of the host's options, after preset and configuration.</summary>
+    public List<Func<MessagingOptions, MessagingOptions>> OptionsChanges { get; } = [];
 
     public List<ConsumerRegistration> Consumers { get; } = [];
 
-    public List<(PublishScope Scope, Func<IServiceProvider, PublishMiddleware> Create)> PublishMiddleware { get; } = [];
+    /// <summary>The name is for people.</summary>
+    public List<(PublishScope Scope, string Name, Func<IServiceProvider, PublishMiddleware> Create)> PublishMiddleware { get; } = [];
 
     public PublishDefaults PublishDefaults { get; } = new();
 
     public List<ConsumeMiddleware> ConsumeMiddleware { get; } = [];
+
+    public List<string> ConsumeNames { get; } = [];
 
     public OrderedDictionary<Type, Func<IServiceProvider, IExceptionReporter>> ExceptionReporters { get; } = [];
 
@@ -30,32 +40,34 @@ internal sealed class MessagingRegistration
 
     public List<Func<IServiceProvider, IBodyTransform>> BodyTransforms { get; } = [];
 
-    public Dictionary<string, Func<IServiceProvider, ITransport>> Transports { get; } = new(StringComparer.OrdinalIgnoreCase);
+    /// <summary>What <c>Messaging:Transports:…:Type</c> can choose.</summary>
+    public Dictionary<string, TransportEntry> Types { get; } = new(StringComparer.OrdinalIgnoreCase) { [InMemory] = TransportEntry.InMemory };
+
+    /// <summary>What the code has made available under a name.</summary>
+    public Dictionary<string, TransportEntry> Transports { get; } = new(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>Chosen in code; it wins over configuration.</summary>
     public string? ChosenTransport { get; set; }
 
-    /// <summary>Chosen by <c>Messaging:Transport</c>.</summary>
-    public string? ConfiguredTransport { get; set; }
+    /// <summary>Used for publishing beside the default one.</summary>
+    public List<string> AlsoUsed { get; } = [];
 
-    public Topology BuildTopology()
+    /// <exception cref="MessagingConfigurationException">Consumers have been added with the defaults of another one.</exception>
+    public void Choose(MessagingPreset preset)
     {
-        var queues = new List<string>();
-        var bindings = new HashSet<Binding>();
-        foreach (var consumer in Consumers)
+        if (Consumers.Count > 0 && preset != Preset)
         {
-            if (!queues.Contains(consumer.Queue))
-            {
-                queues.Add(consumer.Queue);
-            }
-
-            foreach (var topic in consumer.Topics)
-            {
-                bindings.Add(new(topic, consumer.Queue));
-            }
+            throw new MessagingConfigurationException($"The preset {preset} is chosen after consumers were added. Choose it before: it sets their defaults.");
         }
 
-        return new([.. queues], [.. bindings]);
+        Preset = preset;
+    }
+
+    public Topology BuildTopology(IReadOnlyList<ConsumerQueue> queues)
+    {
+        string[] names = [.. queues.Select(static queue => queue.Name)];
+        return new(names, [.. Consumers.Where(one => names.Contains(one.Queue, StringComparer.Ordinal))
+            .SelectMany(static one => one.Topics, static (one, topic) => new Binding(topic, one.Queue)).Distinct()]);
     }
 
     public IReadOnlyList<ConsumerQueue> BuildQueues(Serializers serializers)
@@ -81,6 +93,7 @@ internal sealed class MessagingRegistration
             queues.Add(new()
             {
                 Name = group.Key,
+                Transport = first.Options.Transport,
                 Concurrency = first.Options.Concurrency * (first.Options.Batch?.MaxSize ?? 1),
                 Order = first.Options.Order,
                 Lease = first.Options.Lease,
@@ -95,18 +108,18 @@ internal sealed class MessagingRegistration
         return queues;
     }
 
-    public void CheckOptions()
+    public void Check(MessagingOptions options)
     {
-        Require(Options.PublishTimeout > TimeSpan.Zero, $"PublishTimeout must be positive; it is {Options.PublishTimeout}.");
-        Require(Options.DrainTimeout >= TimeSpan.Zero, $"DrainTimeout must not be negative; it is {Options.DrainTimeout}.");
-        Require(Options.FailFastAfter is not { } after || after >= TimeSpan.Zero, "FailFastAfter must not be negative.");
-        Require(Options.MaxBodyBytes > 0, $"MaxBodyBytes must be positive; it is {Options.MaxBodyBytes}.");
+        Require(options.PublishTimeout > TimeSpan.Zero, $"PublishTimeout must be positive; it is {options.PublishTimeout}.");
+        Require(options.DrainTimeout >= TimeSpan.Zero, $"DrainTimeout must not be negative; it is {options.DrainTimeout}.");
+        Require(options.FailFastAfter is not { } after || after >= TimeSpan.Zero, "FailFastAfter must not be negative.");
+        Require(options.MaxBodyBytes > 0, $"MaxBodyBytes must be positive; it is {options.MaxBodyBytes}.");
         Require(
-            Options is { MaxHeaders: > 0, MaxHeaderNameBytes: > 0, MaxHeaderValueBytes: > 0, MaxHeadersBytes: > 0 },
+            options is { MaxHeaders: > 0, MaxHeaderNameBytes: > 0, MaxHeaderValueBytes: > 0, MaxHeadersBytes: > 0 },
             "The limits of headers must be positive.");
         foreach (var defaults in PublishDefaults.All)
         {
-            var why = EnvelopeLimits.WhyRefused(defaults, Options);
+            var why = EnvelopeLimits.WhyRefused(defaults, options);
             Require(why is null, $"A publish's defaults are refused: {why}");
         }
     }
@@ -135,10 +148,12 @@ internal sealed class MessagingRegistration
 
         Require(
             OfQueue(options).Equals(OfQueue(first.Options)),
-            $"{who} shares it with '{first.Name}', but their Concurrency, Batch, Order, Lease, RenewLease, MaxRedeliveries or OnExpired differ. Make them equal, or give it a queue of its own.");
+            $"{who} shares it with '{first.Name}', but their Transport, Concurrency, Batch, Order, Lease, RenewLease, MaxRedeliveries or OnExpired differ. "
+            + "Make them equal, or give it a queue of its own.");
     }
 
-    private static object OfQueue(ConsumerOptions o) => (o.Concurrency, o.Batch, o.Order, o.Lease, o.RenewLease, o.MaxRedeliveries, o.OnExpired);
+    private static object OfQueue(ConsumerOptions o) =>
+        (o.Transport?.ToUpperInvariant(), o.Concurrency, o.Batch, o.Order, o.Lease, o.RenewLease, o.MaxRedeliveries, o.OnExpired);
 
     private static void Require(bool condition, string otherwise)
     {

@@ -6,6 +6,21 @@ namespace Postrider.Core.InMemory;
 /// <content>Looking at what is visible, by its place in the queue's order.</content>
 internal sealed partial class InMemoryQueue
 {
+    /// <summary>All that are not settled, whoever has them.</summary>
+    public int CountAll()
+    {
+        lock (_gate)
+        {
+            var leased = 0;
+            foreach (var reader in _readers)
+            {
+                leased += reader.Leased.Count;
+            }
+
+            return _ready.Count + _returned.Count + _delayed.Count + leased;
+        }
+    }
+
     public int CountVisible()
     {
         lock (_gate)

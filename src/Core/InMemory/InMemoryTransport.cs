@@ -9,7 +9,7 @@ namespace Postrider.Core.InMemory;
 /// <para>Disposing of it, or of a receiver, is like losing a connection: deliveries that were not settled can no longer be, and are
 /// handed out again when their leases are over, counted as redeliveries.</para>
 /// </remarks>
-public sealed class InMemoryTransport : ITransport, IDeadLetterAccess
+public sealed class InMemoryTransport : ITransport, IDeadLetterAccess, IQueueDepth
 {
     private static readonly TransportCapabilities Abilities = new()
     {
@@ -101,6 +101,9 @@ public sealed class InMemoryTransport : ITransport, IDeadLetterAccess
     /// <inheritdoc/>
     ValueTask<bool> IDeadLetterAccess.DeleteAsync(string queue, string position, CancellationToken cancellationToken) => new(DeadLettersOf(queue).Delete(Place(position)));
 
+    /// <inheritdoc/>
+    ValueTask<long> IQueueDepth.DepthAsync(string queue, CancellationToken cancellationToken) => new(Find(queue, queue).CountAll());
+
     /// <summary>Disposes of its receivers too. The broker and its messages stay.</summary>
     public async ValueTask DisposeAsync()
     {
@@ -119,10 +122,12 @@ public sealed class InMemoryTransport : ITransport, IDeadLetterAccess
 
     private static long Place(string position) => long.TryParse(position, NumberStyles.None, CultureInfo.InvariantCulture, out var place) ? place : -1;
 
-    private InMemoryQueue DeadLettersOf(string queue)
+    private InMemoryQueue DeadLettersOf(string queue) => Find(Names.DeadLetterQueue(queue), queue);
+
+    private InMemoryQueue Find(string name, string queue)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        return _broker.FindQueue(Names.DeadLetterQueue(queue))
+        return _broker.FindQueue(name)
             ?? throw new TransportException($"The queue '{queue}' does not exist.", TransportError.QueueNotFound);
     }
 

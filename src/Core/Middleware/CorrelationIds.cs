@@ -15,14 +15,16 @@ public static class CorrelationIds
     {
         ArgumentNullException.ThrowIfNull(messaging);
         generate ??= static _ => Guid.CreateVersion7().ToString();
-        return messaging.UsePublish(next => context =>
-        {
-            if (context.Options.CorrelationId is null && Cause.Current is null)
+        return messaging.UsePublish(
+            next => context =>
             {
-                context.Options = context.Options with { CorrelationId = generate(context) };
-            }
+                if (context.Options.CorrelationId is null && Cause.Current is null)
+                {
+                    context.Options = context.Options with { CorrelationId = generate(context) };
+                }
 
-            return next(context);
-        });
+                return next(context);
+            },
+            "correlation ids");
     }
 }

@@ -18,15 +18,17 @@ public static class DefaultHeaders
         ArgumentNullException.ThrowIfNull(messaging);
         ArgumentException.ThrowIfNullOrEmpty(name);
         ArgumentNullException.ThrowIfNull(value);
-        return messaging.UsePublish(next => context =>
-        {
-            var headers = context.Options.Headers;
-            if (headers?.ContainsKey(name) != true && value(context) is { } made)
+        return messaging.UsePublish(
+            next => context =>
             {
-                context.Options = context.Options with { Headers = new Dictionary<string, string>(headers ?? Core.Transport.Envelope.NoHeaders) { [name] = made } };
-            }
+                var headers = context.Options.Headers;
+                if (headers?.ContainsKey(name) != true && value(context) is { } made)
+                {
+                    context.Options = context.Options with { Headers = new Dictionary<string, string>(headers ?? Core.Transport.Envelope.NoHeaders) { [name] = made } };
+                }
 
-            return next(context);
-        });
+                return next(context);
+            },
+            $"header {name}");
     }
 }

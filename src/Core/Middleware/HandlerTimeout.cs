@@ -12,7 +12,7 @@ public static class HandlerTimeout
     public static MessagingBuilder UseTimeout(this MessagingBuilder messaging, TimeSpan timeout)
     {
         ArgumentNullException.ThrowIfNull(messaging);
-        return messaging.UseConsume(Create(timeout));
+        return messaging.UseConsume(Create(timeout), $"timeout {timeout}");
     }
 
     /// <summary>The same for one consumer: <c>options with { Middleware = [HandlerTimeout.Create(…)] }</c>.</summary>

@@ -53,6 +53,7 @@ internal sealed class PublishDefaults
 
     private static PublishOptions Over(PublishOptions options, PublishOptions defaults) => options with
     {
+        Transport = options.Transport ?? defaults.Transport,
         ReplyTo = options.ReplyTo ?? defaults.ReplyTo,
         Key = options.Key ?? defaults.Key,
         Subject = options.Subject ?? defaults.Subject,

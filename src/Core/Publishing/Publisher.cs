@@ -12,7 +12,7 @@ namespace Postrider.Core.Publishing;
 /// The end of the publish chain: checks, serializes, stamps, and hands the message to the transport until it is stored or the time is over.
 /// </summary>
 internal sealed class Publisher(
-    ITransport transport, Serializers serializers, BodyTransforms transforms, MessagingOptions options, MessagingStatus status, Telemetry telemetry, TimeProvider time)
+    ITransport transport, Serializers serializers, BodyTransforms transforms, MessagingOptions options, TransportStatus status, Telemetry telemetry, TimeProvider time)
 {
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(2);
@@ -93,7 +93,9 @@ internal sealed class Publisher(
     {
         var wanted = context.Options;
         var name = context.Destination.Name;
-        return (name.Length == 0 && context.Destination.Kind == DestinationKind.Topic ? "Text and bytes have no topic of their own: set PublishOptions.Topic." : null)
+        return (wanted.Transport is { } other && !status.Name.Equals(other, StringComparison.OrdinalIgnoreCase)
+                ? $"This host does not use a transport '{other}'. Name it with UseAlso, or correct PublishOptions.Transport." : null)
+            ?? (name.Length == 0 && context.Destination.Kind == DestinationKind.Topic ? "Text and bytes have no topic of their own: set PublishOptions.Topic." : null)
             ?? (context.Destination.Kind == DestinationKind.Topic ? Names.WhyIllegalTopic(name) : Names.WhyIllegalQueue(name))
             ?? EnvelopeLimits.WhyRefused(wanted, options)
             ?? context.Type.WhyRefused(serializers, wanted)

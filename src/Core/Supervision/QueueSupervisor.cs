@@ -9,7 +9,7 @@ namespace Postrider.Core.Supervision;
 /// <summary>Keeps one queue's consumer alive: opens a receiver, pumps, and does it again after every failure, forever.</summary>
 internal sealed class QueueSupervisor(
     ITransport transport, Topology topology, ConsumerQueue queue, DeliveryHandler handler, MessagingOptions options,
-    MessagingStatus status, IServiceScopeFactory scopes, Telemetry telemetry, ExceptionReports reports, TimeProvider time, ILogger logger)
+    TransportStatus status, IServiceScopeFactory scopes, Telemetry telemetry, ExceptionReports reports, TimeProvider time, ILogger logger)
 {
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(10);

@@ -4,7 +4,8 @@ namespace Postrider.Core.Transport;
 
 /// <summary>One rule of names for every transport, so that a change of broker never meets an illegal name.</summary>
 /// <remarks>
-/// Queue: words of <c>a-z 0-9 _ -</c> separated by dots, at most <see cref="MaxQueueLength"/> characters.
+/// Queue: words of <c>a-z 0-9 _ -</c> separated by dots, at most <see cref="MaxQueueLength"/> characters; the first word is not <c>amq</c>, which RabbitMQ keeps
+/// for itself, nor <c>postrider</c>. Two queues of an application must differ in more than <c>. - _</c> (<see cref="SameAs"/>).
 /// Topic: words of <c>A-Z a-z 0-9 _ -</c> separated by dots, at most <see cref="MaxTopicLength"/> characters.
 /// Pattern: a topic in which a word may also be <c>*</c> or <c>#</c>.
 /// </remarks>
@@ -27,6 +28,13 @@ public static class Names
     /// <summary>Whether the name is that of a dead-letter queue.</summary>
     public static bool IsDeadLetterQueue(string queue) => queue.EndsWith(DeadLetterSuffix, StringComparison.Ordinal);
 
+    /// <summary>What a queue's name is on brokers that have neither dots nor dashes (PGMQ): names that are the same there are refused everywhere.</summary>
+    public static string SameAs(string queue)
+    {
+        ArgumentNullException.ThrowIfNull(queue);
+        return queue.Replace('.', '_').Replace('-', '_');
+    }
+
     /// <summary>Throws unless the name is legal for a queue that is declared; dead-letter queues come by themselves and are refused.</summary>
     /// <exception cref="MessagingConfigurationException">It is not.</exception>
     public static void CheckQueue(string name)
@@ -47,7 +55,10 @@ public static class Names
     public static string? WhyIllegalQueue(string? name)
     {
         var length = name is not null && IsDeadLetterQueue(name) ? name.Length - DeadLetterSuffix.Length : name?.Length ?? 0;
-        return WhyIllegal("queue", name, length, MaxQueueLength, QueueCharacters, "a-z, 0-9, '_' and '-'");
+        return WhyIllegal("queue", name, length, MaxQueueLength, QueueCharacters, "a-z, 0-9, '_' and '-'")
+            ?? (name is "amq" or "postrider" || name!.StartsWith("amq.", StringComparison.Ordinal) || name.StartsWith("postrider.", StringComparison.Ordinal)
+                ? $"The queue name {Quote(name)} is illegal: the first words 'amq' and 'postrider' are kept for RabbitMQ and for Postrider itself."
+                : null);
     }
 
     /// <summary>Why the name is illegal for a topic, or null.</summary>

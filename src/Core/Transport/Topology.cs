@@ -4,14 +4,17 @@ namespace Postrider.Core.Transport;
 public sealed class Topology
 {
     /// <summary>Checks the names and keeps the lists.</summary>
-    /// <exception cref="MessagingConfigurationException">A name is illegal, or a binding names a queue that is not in the list.</exception>
+    /// <exception cref="MessagingConfigurationException">A name is illegal, two queues' names are too much alike, or a binding names a queue that is not in the list.</exception>
     public Topology(IReadOnlyList<string> queues, IReadOnlyList<Binding> bindings)
     {
         ArgumentNullException.ThrowIfNull(queues);
         ArgumentNullException.ThrowIfNull(bindings);
+        var taken = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var queue in queues)
         {
             Names.CheckQueue(queue);
+            Take(queue, queue);
+            Take(Names.DeadLetterQueue(queue), queue);
         }
 
         foreach (var binding in bindings)
@@ -26,6 +29,16 @@ public sealed class Topology
 
         Queues = [.. queues];
         Bindings = [.. bindings];
+
+        void Take(string name, string queue)
+        {
+            if (!taken.TryAdd(Names.SameAs(name), queue) && taken[Names.SameAs(name)] is var other && other != queue)
+            {
+                throw new MessagingConfigurationException(
+                    $"The queues '{other}' and '{queue}', or a dead-letter queue of theirs, would be one on brokers that have neither dots nor dashes in names (PGMQ). "
+                    + "Rename one.");
+            }
+        }
     }
 
     /// <summary>The queues. Each has a dead-letter queue beside it, named by <see cref="Names.DeadLetterQueue"/>.</summary>

@@ -30,17 +30,18 @@ public sealed record TransportCapabilities
     /// <summary>A second message of the same id to the same topic within a window is not stored.</summary>
     public required Capability DuplicateDetection { get; init; }
 
-    /// <summary>All of them with their names.</summary>
-    internal (string Name, Capability Capability)[] Named =>
-    [
-        (nameof(Durability), Durability),
-        (nameof(DelayedPublish), DelayedPublish),
-        (nameof(LeaseRenewal), LeaseRenewal),
-        (nameof(Fencing), Fencing),
-        (nameof(UncountedRelease), UncountedRelease),
-        (nameof(ConfirmedSettlement), ConfirmedSettlement),
-        (nameof(DuplicateDetection), DuplicateDetection),
-    ];
+    /// <summary>One of them.</summary>
+    public Capability this[TransportCapability capability] => capability switch
+    {
+        TransportCapability.Durability => Durability,
+        TransportCapability.DelayedPublish => DelayedPublish,
+        TransportCapability.LeaseRenewal => LeaseRenewal,
+        TransportCapability.Fencing => Fencing,
+        TransportCapability.UncountedRelease => UncountedRelease,
+        TransportCapability.ConfirmedSettlement => ConfirmedSettlement,
+        TransportCapability.DuplicateDetection => DuplicateDetection,
+        _ => throw new ArgumentOutOfRangeException(nameof(capability), capability, null),
+    };
 }
 
 /// <summary>How well something is supported.</summary>

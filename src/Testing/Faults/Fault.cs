@@ -15,6 +15,9 @@ public enum Fault
     /// <summary>Stores a batch in the wrong order.</summary>
     Reorders,
 
+    /// <summary>Says that a queue is empty, although messages of it are delayed or handed out.</summary>
+    CountsNothing,
+
     /// <summary>Says that messages are stored, and sends them a little later.</summary>
     ConfirmsEarly,
 

@@ -7,7 +7,7 @@ namespace Postrider.Testing;
 /// does not test what it says. The conformance suite is proven so, and suites of your own can be.
 /// </summary>
 /// <remarks>It owns the inner transport: disposal goes through.</remarks>
-public sealed class FaultyTransport : ITransport, IDeadLetterAccess
+public sealed class FaultyTransport : ITransport, IDeadLetterAccess, IQueueDepth
 {
     private readonly ITransport _inner;
     private readonly FaultSwitch _fault;
@@ -96,6 +96,11 @@ public sealed class FaultyTransport : ITransport, IDeadLetterAccess
         }
 
         await _inner.DisposeAsync().ConfigureAwait(false);
+    }
+
+    async ValueTask<long> IQueueDepth.DepthAsync(string queue, CancellationToken cancellationToken)
+    {
+        return _fault.Hits(Fault.CountsNothing) ? 0 : await ((IQueueDepth)_inner).DepthAsync(queue, cancellationToken).ConfigureAwait(false);
     }
 
     ValueTask<long> IDeadLetterAccess.CountAsync(string queue, CancellationToken cancellationToken) => Letters.CountAsync(queue, cancellationToken);

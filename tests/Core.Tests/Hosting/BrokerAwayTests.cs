@@ -70,4 +70,33 @@ public sealed class BrokerAwayTests
         Assert.Equal(69, e.ExitCode);
         Environment.ExitCode = 0;
     }
+
+    [Fact]
+    public async Task A_fatal_error_gives_up_one_and_the_host_stops_with_the_last()
+    {
+        var (first, second) = (new TaskCompletionSource(), new TaskCompletionSource());
+        await using var host = TestHost.Configured(
+            m => m.AddTransport("one", _ => Refusing(first.Task)).AddTransport("two", _ => Refusing(second.Task)).UseAlso("two"), ("Transport", "one"));
+        await host.StartAsync();
+        var (one, two) = (host.Status.Transports["one"], host.Status.Transports["two"]);
+
+        second.SetResult();
+        await Assert.ThrowsAsync<TransportException>(() => two.Ready.WaitAsync(TimeSpan.FromSeconds(10)));
+        var (exitCode, oneIsOver) = (Environment.ExitCode, one.Ready.IsCompleted);
+        first.SetResult();
+        await Assert.ThrowsAsync<TransportException>(() => one.Ready.WaitAsync(TimeSpan.FromSeconds(10)));
+        await Eventually.IsAsync(static () => Environment.ExitCode == 77);
+        Environment.ExitCode = 0;
+        Assert.NotEqual(77, exitCode);
+        Assert.False(oneIsOver);
+
+        static ScriptedTransport Refusing(Task when) => new()
+        {
+            OnDeclare = async () =>
+            {
+                await when;
+                throw new TransportException("no", TransportError.CredentialsRefused);
+            },
+        };
+    }
 }

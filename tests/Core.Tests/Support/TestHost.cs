@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
@@ -7,6 +8,7 @@ namespace Postrider.Core.Tests.Support;
 internal sealed class TestHost : IAsyncDisposable
 {
     private readonly ServiceProvider _services;
+    private IHostedService[] _started = [];
 
     private TestHost(ServiceProvider services) => _services = services;
 
@@ -33,9 +35,20 @@ internal sealed class TestHost : IAsyncDisposable
         return host;
     }
 
+    /// <summary>Not started, and the configuration chooses: <c>Messaging:</c> is put before each key.</summary>
+    public static TestHost Configured(Action<MessagingBuilder> register, params (string Key, string Value)[] settings)
+    {
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection(settings.Select(static one => KeyValuePair.Create(
+            one.Key.StartsWith("ConnectionStrings:", StringComparison.Ordinal) ? one.Key : $"Messaging:{one.Key}", (string?)one.Value))).Build();
+        var collection = new ServiceCollection();
+        register(collection.AddMessaging(configuration));
+        return new(collection.BuildServiceProvider(validateScopes: true));
+    }
+
     public async Task StartAsync()
     {
-        foreach (var service in _services.GetServices<IHostedService>())
+        _started = [.. _services.GetServices<IHostedService>()];
+        foreach (var service in _started)
         {
             await service.StartAsync(CancellationToken.None);
         }
@@ -43,7 +56,7 @@ internal sealed class TestHost : IAsyncDisposable
 
     public async Task StopAsync()
     {
-        foreach (var service in _services.GetServices<IHostedService>())
+        foreach (var service in _started)
         {
             await service.StopAsync(CancellationToken.None);
         }

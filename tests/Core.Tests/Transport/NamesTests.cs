@@ -9,6 +9,8 @@ public sealed class NamesTests
     [InlineData("orders.eu-west_1")]
     [InlineData("0")]
     [InlineData("-")]
+    [InlineData("amqp.orders")]
+    [InlineData("postrider-bindings")]
     [InlineData("abcdefghijklmnopqrstuvwxyz0123456789_-.abcd")]
     public void Legal_queues(string name)
     {
@@ -46,6 +48,10 @@ public sealed class NamesTests
     [InlineData("orders１")] // a full-width digit
     [InlineData("ıstanbul")] // a dotless i
     [InlineData(".dlq")]
+    [InlineData("amq.orders")] // RabbitMQ refuses these
+    [InlineData("postrider.bindings")] // the stream of bindings on RabbitMQ
+    [InlineData("amq")] // its dead-letter queue would be one of these
+    [InlineData("postrider")]
     public void Illegal_queues(string? name)
     {
         Assert.NotNull(Names.WhyIllegalQueue(name));

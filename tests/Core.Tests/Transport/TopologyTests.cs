@@ -33,6 +33,20 @@ public sealed class TopologyTests
         Assert.Contains("'stock'", exception.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("a.b", "a-b")]
+    [InlineData("a.b", "a_b")]
+    [InlineData("orders", "orders_dlq")]
+    [InlineData("orders", "orders-dlq")]
+    public void Refuses_queues_that_are_one_on_a_broker_without_dots_and_dashes(string one, string other)
+    {
+        var e = Assert.Throws<MessagingConfigurationException>(() => new Topology([one, other], []));
+
+        Assert.Contains($"'{one}'", e.Message, StringComparison.Ordinal);
+        Assert.Contains($"'{other}'", e.Message, StringComparison.Ordinal);
+        Assert.Equal([one, one], new Topology([one, one], []).Queues);
+    }
+
     [Fact]
     public void Refuses_missing_lists()
     {

@@ -10,6 +10,8 @@ public sealed class NatsDeadLetters(NatsFixture fixture) : DeadLetterScenarios(f
 
 public sealed class NatsDelays(NatsFixture fixture) : DelayScenarios(fixture);
 
+public sealed class NatsDepths(NatsFixture fixture) : DepthScenarios(fixture);
+
 public sealed class NatsDuplicates(NatsFixture fixture) : DuplicateScenarios(fixture);
 
 public sealed class NatsEnvelopes(NatsFixture fixture) : EnvelopeScenarios(fixture);

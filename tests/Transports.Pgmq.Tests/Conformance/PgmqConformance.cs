@@ -10,6 +10,8 @@ public sealed class PgmqDeadLetters(PgmqFixture fixture) : DeadLetterScenarios(f
 
 public sealed class PgmqDelays(PgmqFixture fixture) : DelayScenarios(fixture);
 
+public sealed class PgmqDepths(PgmqFixture fixture) : DepthScenarios(fixture);
+
 public sealed class PgmqDuplicates(PgmqFixture fixture) : DuplicateScenarios(fixture);
 
 public sealed class PgmqEnvelopes(PgmqFixture fixture) : EnvelopeScenarios(fixture);

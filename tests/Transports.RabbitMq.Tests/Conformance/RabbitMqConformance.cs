@@ -10,6 +10,8 @@ public sealed class RabbitMqDeadLetters(RabbitMqFixture fixture) : DeadLetterSce
 
 public sealed class RabbitMqDelays(RabbitMqFixture fixture) : DelayScenarios(fixture);
 
+public sealed class RabbitMqDepths(RabbitMqFixture fixture) : DepthScenarios(fixture);
+
 public sealed class RabbitMqDuplicates(RabbitMqFixture fixture) : DuplicateScenarios(fixture);
 
 public sealed class RabbitMqEnvelopes(RabbitMqFixture fixture) : EnvelopeScenarios(fixture);

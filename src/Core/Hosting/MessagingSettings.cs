@@ -1,0 +1,98 @@
+using Microsoft.Extensions.Configuration;
+
+namespace Postrider.Core.Hosting;
+
+/// <summary>The section <c>Messaging</c>: all of it but what belongs to the transports.</summary>
+internal sealed class MessagingSettings
+{
+    private readonly Settings _queues;
+    private readonly Settings _topics;
+
+    public MessagingSettings(IConfiguration? configuration)
+    {
+        Root = new(configuration, "Messaging");
+        (_queues, _topics, Transports) = (Root.Section("Queues"), Root.Section("Topics"), Root.Section(nameof(Transports)));
+        Transport = Root.Text(nameof(Transport));
+        DrainFrom = Root.List(nameof(DrainFrom));
+        Preset = Root.Text(nameof(Preset)) is null ? null : Root.Choice(nameof(Preset), MessagingPreset.Production);
+        TransportOfQueue = TransportsOf(_queues);
+        TransportOfTopic = TransportsOf(_topics);
+    }
+
+    public Settings Root { get; }
+
+    /// <summary>The named transports, each a section.</summary>
+    public Settings Transports { get; }
+
+    public string? Transport { get; }
+
+    public IReadOnlyList<string> DrainFrom { get; }
+
+    public IReadOnlyDictionary<string, string> TransportOfQueue { get; }
+
+    public IReadOnlyDictionary<string, string> TransportOfTopic { get; }
+
+    public MessagingPreset? Preset { get; }
+
+    /// <summary>The options of the host, as far as they are here.</summary>
+    public MessagingOptions Read(MessagingOptions options) => options with
+    {
+        Application = Root.Text(nameof(options.Application)) ?? options.Application,
+        PublishTimeout = Root.Value(nameof(options.PublishTimeout), options.PublishTimeout),
+        DrainTimeout = Root.Value(nameof(options.DrainTimeout), options.DrainTimeout),
+        FailFastAfter = Root.Text(nameof(options.FailFastAfter)) is null
+            ? options.FailFastAfter
+            : Root.Value(nameof(options.FailFastAfter), TimeSpan.Zero),
+        MaxBodyBytes = Root.Value(nameof(options.MaxBodyBytes), options.MaxBodyBytes),
+        MaxHeaders = Root.Value(nameof(options.MaxHeaders), options.MaxHeaders),
+        MaxHeaderNameBytes = Root.Value(nameof(options.MaxHeaderNameBytes), options.MaxHeaderNameBytes),
+        MaxHeaderValueBytes = Root.Value(nameof(options.MaxHeaderValueBytes), options.MaxHeaderValueBytes),
+        MaxHeadersBytes = Root.Value(nameof(options.MaxHeadersBytes), options.MaxHeadersBytes),
+    };
+
+    /// <summary>The options of a queue's consumers: what is here wins over what their code says.</summary>
+    public ConsumerOptions Read(string queue, ConsumerOptions options)
+    {
+        var section = _queues.Section(queue);
+        return options with
+        {
+            Transport = section.Text(nameof(options.Transport)) ?? options.Transport,
+            Concurrency = section.Value(nameof(options.Concurrency), options.Concurrency),
+            Order = section.Choice(nameof(options.Order), options.Order),
+            Lease = section.Value(nameof(options.Lease), options.Lease),
+            RenewLease = section.Value(nameof(options.RenewLease), options.RenewLease),
+            MaxRedeliveries = section.Value(nameof(options.MaxRedeliveries), options.MaxRedeliveries),
+            OnExpired = section.Choice(nameof(options.OnExpired), options.OnExpired),
+            Retry = section.Text(nameof(options.Retry)) is { } text ? RetryPolicy.Parse(text) : options.Retry,
+        };
+    }
+
+    /// <summary>Refuses what nobody has asked for. Everything must have been read.</summary>
+    public void Check(IReadOnlyCollection<string> consumedQueues)
+    {
+        foreach (var queue in _queues.Names())
+        {
+            if (!consumedQueues.Contains(queue, StringComparer.OrdinalIgnoreCase) && !TransportOfQueue.ContainsKey(queue))
+            {
+                throw new MessagingConfigurationException(
+                    $"Messaging:Queues:{queue} is not known: no consumer has such a queue.{Nearest.Hint(queue, consumedQueues)}");
+            }
+        }
+
+        Root.Check();
+    }
+
+    private static Dictionary<string, string> TransportsOf(Settings section)
+    {
+        var transports = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase);
+        foreach (var name in section.Names())
+        {
+            if (section.Section(name).Text("Transport") is { } transport)
+            {
+                transports.Add(name, transport);
+            }
+        }
+
+        return transports;
+    }
+}

@@ -1,0 +1,25 @@
+using Postrider.Core.Consuming;
+using Postrider.Core.Publishing;
+using Postrider.Core.Transport;
+
+namespace Postrider.Core.Hosting;
+
+/// <summary>One of the host's transports, with all that is its own. What happens to it is no matter to the others.</summary>
+internal sealed class NamedTransport
+{
+    public required ITransport Transport { get; init; }
+
+    public required TransportStatus Status { get; init; }
+
+    /// <summary>The queues that are consumed here, and their bindings.</summary>
+    public required Topology Topology { get; init; }
+
+    public required IReadOnlyList<ConsumerQueue> Queues { get; init; }
+
+    /// <summary>Those of them that are here only until they are empty.</summary>
+    public required IReadOnlyList<string> Drained { get; init; }
+
+    public required Publisher Publisher { get; init; }
+
+    public string Name => Status.Name;
+}

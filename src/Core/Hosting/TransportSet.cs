@@ -1,0 +1,173 @@
+using Microsoft.Extensions.DependencyInjection;
+using Postrider.Core.Consuming;
+using Postrider.Core.Diagnostics;
+using Postrider.Core.Serialization;
+using Postrider.Core.Transport;
+
+namespace Postrider.Core.Hosting;
+
+/// <summary>The transports of a host, the default one first; most have no other. It disposes of the others, the container of the default one.</summary>
+internal sealed class TransportSet : IAsyncDisposable
+{
+    private readonly Dictionary<string, NamedTransport> _byName;
+    private readonly Dictionary<Destination, NamedTransport> _byDestination = [];
+    private readonly List<(string Pattern, NamedTransport Transport)> _byPattern = [];
+
+    private TransportSet(IReadOnlyList<NamedTransport> all)
+    {
+        All = all;
+        _byName = all.ToDictionary(static one => one.Name, StringComparer.OrdinalIgnoreCase);
+    }
+
+    public IReadOnlyList<NamedTransport> All { get; }
+
+    public NamedTransport Default => All[0];
+
+    /// <exception cref="MessagingConfigurationException">The registration or the configuration is wrong.</exception>
+    public static TransportSet Build(IServiceProvider services)
+    {
+        var registration = services.GetRequiredService<MessagingRegistration>();
+        var settings = services.GetRequiredService<MessagingSettings>();
+        var factory = services.GetRequiredService<TransportFactory>();
+        registration.Check(services.GetRequiredService<MessagingOptions>());
+        foreach (var consumer in registration.Consumers)
+        {
+            consumer.Options = settings.Read(consumer.Queue, consumer.Options);
+        }
+
+        var names = NamesOf(registration, settings, factory.DefaultName);
+        names.ForEach(one => factory.Find(one.Name, one.ChosenBy));
+        factory.ReadAll();
+        settings.Check([.. registration.Consumers.Select(static one => one.Queue)]);
+        var all = new List<NamedTransport>();
+        foreach (var (name, chosenBy) in names)
+        {
+            var transport = all.Count == 0 ? services.GetRequiredService<ITransport>() : factory.Create(name, chosenBy);
+            all.Add(Build(services, registration, settings, transport, name, names[0].Name));
+        }
+
+        var set = new TransportSet(all);
+        set.Map(registration, settings);
+        return set;
+    }
+
+    /// <summary>The transport of that name, or null.</summary>
+    public NamedTransport? Find(string name) => _byName.GetValueOrDefault(name);
+
+    /// <summary>The transport of a queue: whoever sends to it means that one.</summary>
+    public NamedTransport OfQueue(string queue) => _byDestination.GetValueOrDefault(Destination.Queue(queue), Default);
+
+    /// <summary>Where a message goes. A name that is not known is refused by the default one's publisher.</summary>
+    public NamedTransport For(PublishContext context) =>
+        context.Options.Transport is { } name ? Find(name) ?? Default
+            : _byDestination.TryGetValue(context.Destination, out var found) ? found
+            : context.Destination.Kind == DestinationKind.Topic ? OfTopic(context.Destination.Name)
+            : Default;
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var one in All.Skip(1))
+        {
+            await one.Transport.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>All that are used, each once, with whoever names it first.</summary>
+    private static List<(string Name, string ChosenBy)> NamesOf(MessagingRegistration registration, MessagingSettings settings, string first) =>
+    [
+        .. new[] { (Name: first, ChosenBy: "Messaging:Transport") }
+            .Concat(registration.Consumers.Where(static one => one.Options.Transport is not null)
+                .Select(static one => (one.Options.Transport!, $"The consumer '{one.Name}' of the queue '{one.Queue}'")))
+            .Concat(settings.TransportOfQueue.Select(static one => (one.Value, $"Messaging:Queues:{one.Key}:Transport")))
+            .Concat(settings.TransportOfTopic.Select(static one => (one.Value, $"Messaging:Topics:{one.Key}:Transport")))
+            .Concat(registration.AlsoUsed.Select(static one => (one, "UseAlso")))
+            .Concat(settings.DrainFrom.Select(static one => (one, "Messaging:DrainFrom")))
+            .DistinctBy(static one => one.Item1, StringComparer.OrdinalIgnoreCase),
+    ];
+
+    private static NamedTransport Build(
+        IServiceProvider services, MessagingRegistration registration, MessagingSettings settings, ITransport transport, string name, string defaultName)
+    {
+        var serializers = services.GetRequiredService<Serializers>();
+        var drains = settings.DrainFrom.Contains(name, StringComparer.OrdinalIgnoreCase);
+        var status = new TransportStatus(name) { Drain = drains ? new(null, null, IsDrained: false) : null };
+        var all = registration.BuildQueues(serializers).ToLookup(queue => name.Equals(queue.Transport ?? defaultName, StringComparison.OrdinalIgnoreCase));
+        if (drains && !all[false].Any())
+        {
+            throw new MessagingConfigurationException(
+                $"Messaging:DrainFrom names '{name}', but no queue of this host is on another transport. Set Messaging:Transport to the new one.");
+        }
+
+        ConsumerQueue[] queues = drains ? [.. all[true], .. all[false]] : [.. all[true]];
+        foreach (var consumer in registration.Consumers.Where(consumer => Array.Exists(queues, queue => queue.Name == consumer.Queue)))
+        {
+            Check(consumer, transport.Capabilities, name);
+        }
+
+        return new()
+        {
+            Transport = transport,
+            Status = status,
+            Queues = queues,
+            Topology = registration.BuildTopology(queues),
+            Drained = drains ? [.. all[false].Select(static queue => queue.Name)] : [],
+            Publisher = new(
+                transport, serializers, services.GetRequiredService<BodyTransforms>(), services.GetRequiredService<MessagingOptions>(), status,
+                services.GetRequiredService<Telemetry>(), services.GetRequiredService<TimeProvider>()),
+        };
+    }
+
+    private static void Check(ConsumerRegistration consumer, TransportCapabilities capabilities, string name)
+    {
+        foreach (var required in consumer.Options.Requires)
+        {
+            if (capabilities[required] is { IsSupported: false } lacking)
+            {
+                throw new MessagingConfigurationException(
+                    $"The consumer '{consumer.Name}' of the queue '{consumer.Queue}' requires {required}, which the transport '{name}' does not have: {lacking.How} "
+                    + "Choose another transport for it, or take it out of ConsumerOptions.Requires.");
+            }
+        }
+    }
+
+    /// <summary>The configuration wins over the code.</summary>
+    private void Map(MessagingRegistration registration, MessagingSettings settings)
+    {
+        foreach (var consumer in registration.Consumers.Where(static one => one.Options.Transport is not null))
+        {
+            _byDestination[Destination.Queue(consumer.Queue)] = _byName[consumer.Options.Transport!];
+        }
+
+        foreach (var (queue, transport) in settings.TransportOfQueue)
+        {
+            _byDestination[Destination.Queue(queue)] = _byName[transport];
+        }
+
+        foreach (var (topic, transport) in settings.TransportOfTopic)
+        {
+            Names.CheckPattern(topic);
+            if (TopicPattern.HasWildcard(topic))
+            {
+                _byPattern.Add((topic, _byName[transport]));
+            }
+            else
+            {
+                _byDestination[Destination.Topic(topic)] = _byName[transport];
+            }
+        }
+    }
+
+    /// <summary>A topic that is not named itself; the first pattern counts.</summary>
+    private NamedTransport OfTopic(string topic)
+    {
+        foreach (var (pattern, transport) in _byPattern)
+        {
+            if (TopicPattern.Matches(pattern, topic))
+            {
+                return transport;
+            }
+        }
+
+        return Default;
+    }
+}

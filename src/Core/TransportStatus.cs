@@ -1,0 +1,92 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+
+namespace Postrider;
+
+/// <summary>What the messaging host is doing on one of its transports. Thread-safe.</summary>
+public sealed class TransportStatus
+{
+    private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly ConcurrentDictionary<string, QueueState> _queues = new(StringComparer.Ordinal);
+
+    internal TransportStatus(string name) => Name = name;
+
+    /// <summary>The transport's name in the configuration.</summary>
+    public string Name { get; }
+
+    /// <summary>Completes when the broker was reached and the topology is declared. Fails with the error for which this transport was given up.</summary>
+    public Task Ready => _ready.Task;
+
+    /// <summary>The last error of the connection, while there is one.</summary>
+    public TransportException? Error { get; internal set; }
+
+    /// <summary>The state of each queue that is consumed there.</summary>
+    public IReadOnlyDictionary<string, QueueState> Queues => _queues;
+
+    /// <summary>What is left there, if this host drains it (<c>Messaging:DrainFrom</c>), as of the last look; null for other transports.</summary>
+    public DrainStatus? Drain { get; internal set; }
+
+    /// <summary>The broker is reached and every queue is being received from.</summary>
+    public bool IsHealthy
+    {
+        get
+        {
+            if (!Ready.IsCompletedSuccessfully)
+            {
+                return false;
+            }
+
+            foreach (var (_, state) in _queues)
+            {
+                if (state != QueueState.Receiving)
+                {
+                    return false;
+                }
+            }
+
+            return true;
+        }
+    }
+
+    internal bool IsStarted { get; set; }
+
+    /// <summary>It was given up until the next start.</summary>
+    internal bool IsFailed { get; set; }
+
+    /// <summary>One line for people.</summary>
+    public override string ToString() => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{Name}: {(IsHealthy ? "healthy" : IsFailed ? "given up" : Ready.IsCompletedSuccessfully ? "not healthy" : "not reached yet")}"
+        + $"{string.Concat(_queues.OrderBy(static one => one.Key, StringComparer.Ordinal).Select(static one => $", {one.Key} {one.Value}"))}"
+        + $"{(Drain is { } drain ? $", {drain}" : "")}{(Error is { } error ? $". {error.Message}" : "")}");
+
+    internal void SetReady()
+    {
+        Error = null;
+        _ready.TrySetResult();
+    }
+
+    internal void SetFailed(TransportException error)
+    {
+        Error = error;
+        if (_ready.TrySetException(error))
+        {
+            _ = _ready.Task.Exception; // observed: the host reports it
+        }
+    }
+
+    internal void Set(string queue, QueueState state) => _queues[queue] = state;
+}
+
+/// <summary>What is left on a transport that is being drained.</summary>
+/// <param name="Messages">In its queues: ready, delayed, to be tried again, and in hand; null before the first look, and where the transport cannot count.</param>
+/// <param name="DeadLetters">In its dead-letter queues; null likewise. They stay until somebody replays, moves or discards them (<see cref="IDeadLetters"/>).</param>
+/// <param name="IsDrained">There was no message at several looks in a row. False again when messages come, as from an application that still publishes there.</param>
+public sealed record DrainStatus(long? Messages, long? DeadLetters, bool IsDrained)
+{
+    /// <summary>One line for people.</summary>
+    public override string ToString() => string.Create(
+        CultureInfo.InvariantCulture, $"{(IsDrained ? "drained" : $"{Text(Messages)} messages left")}, {Text(DeadLetters)} dead letters");
+
+    private static string Text(long? count) => count?.ToString(CultureInfo.InvariantCulture) ?? "unknown";
+}

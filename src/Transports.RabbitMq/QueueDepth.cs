@@ -1,0 +1,41 @@
+namespace Postrider.Transports.RabbitMq;
+
+/// <summary>
+/// How many messages a queue has: on the rungs of its delays, ready, and in this process's hands. AMQP does not tell what other processes hold unsettled.
+/// </summary>
+internal sealed class QueueDepth(Connections connections)
+{
+    public async ValueTask<long> OfAsync(string queue, CancellationToken cancellationToken)
+    {
+        var depth = 0L;
+        // In the direction in which messages go: a retry takes one from a hand to a rung, the rungs lead down to the queue, and that to a hand again.
+        for (var level = DelayTime.Levels - 1; level >= 0; level--)
+        {
+            depth += await ReadyAsync(DelayLadder.Rung(queue, level), cancellationToken).ConfigureAwait(false) ?? 0;
+        }
+
+        depth += await ReadyAsync(queue, cancellationToken).ConfigureAwait(false)
+            ?? throw new TransportException($"There is no queue '{queue}' on RabbitMQ at {connections.Where}.", TransportError.QueueNotFound);
+        foreach (var (channel, of) in connections.Open)
+        {
+            depth += of == queue ? channel.Held : 0;
+        }
+
+        return depth;
+    }
+
+    /// <summary>Null if there is no such queue. A refusal costs the channel, so each question has its own.</summary>
+    private async ValueTask<long?> ReadyAsync(string name, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await connections.WithChannelAsync(
+                $"count the messages of '{name}'", async channel => (long)await channel.MessageCountAsync(name).ConfigureAwait(false), cancellationToken)
+                .ConfigureAwait(false);
+        }
+        catch (TransportException e) when (e.Reason == TransportError.QueueNotFound)
+        {
+            return null;
+        }
+    }
+}
