@@ -205,7 +205,7 @@ internal sealed class ConsumerPump : IDisposable
                 {
                     _settling.Post(slot, Settlement.Release(slot.Delivery!));
                 }
-                else if (await _handler.HandleAsync(slot).ConfigureAwait(false) is { } settlement)
+                else if (await _handler.HandleAsync(slot, _receiver).ConfigureAwait(false) is { } settlement)
                 {
                     _settling.Post(slot, settlement);
                 }

@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using System.Data;
 using Postrider.Core.Transport;
 
 namespace Postrider.Core.Consuming;
@@ -16,6 +17,9 @@ internal sealed class ConsumerQueue
     public required TimeSpan Lease { get; init; }
 
     public required int MaxRedeliveries { get; init; }
+
+    /// <summary>How many transactions may be open at once.</summary>
+    public int Transactions { get; init; }
 
     public ExpiredMessage OnExpired { get; init; }
 
@@ -42,5 +46,6 @@ internal sealed class ConsumerQueue
     }
 }
 
-/// <summary>A consumer with its chain of middlewares built.</summary>
-internal sealed record BuiltConsumer(string Name, ConsumeDelegate Chain, RetryPolicy Retry, Func<FailedMessage, CancellationToken, ValueTask>? OnFailed = null);
+/// <summary>A consumer with its chain of middlewares built. With an isolation level it is transactional.</summary>
+internal sealed record BuiltConsumer(
+    string Name, ConsumeDelegate Chain, RetryPolicy Retry, Func<FailedMessage, CancellationToken, ValueTask>? OnFailed = null, IsolationLevel? Isolation = null);

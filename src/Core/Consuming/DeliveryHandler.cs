@@ -14,8 +14,10 @@ internal sealed class DeliveryHandler(
     ConsumerQueue queue, string system, int maxBodyBytes, IServiceScopeFactory scopes, Telemetry telemetry, ExceptionReports reports,
     TimeProvider time, ILogger logger)
 {
-    /// <returns>How to settle it, or null if its lease was lost.</returns>
-    public async ValueTask<Settlement?> HandleAsync(InFlight slot)
+    private readonly TransactionalHandler _transactional = new(queue, system, telemetry, time, logger);
+
+    /// <returns>How to settle it, or null if its lease was lost or it is settled already, in its transaction.</returns>
+    public async ValueTask<Settlement?> HandleAsync(InFlight slot, IReceiver receiver)
     {
         var delivery = slot.Delivery!;
         if (delivery.Redeliveries > 0)
@@ -25,9 +27,9 @@ internal sealed class DeliveryHandler(
         }
 
         var operation = telemetry.BeginProcess(system, delivery);
-        var outcome = await RunAsync(slot, delivery).ConfigureAwait(false);
+        var outcome = await RunAsync(slot, delivery, receiver).ConfigureAwait(false);
         telemetry.EndProcess(operation, queue.Name, outcome ?? Outcome.Ack);
-        if (slot.LeaseLost)
+        if (slot.LeaseLost || slot.IsSettled)
         {
             return null;
         }
@@ -44,7 +46,7 @@ internal sealed class DeliveryHandler(
             $"It was handed out {slot.Delivery!.Redeliveries + 1} times without an outcome; it probably ends the process that handles it."));
 
     /// <returns>The outcome, or null if the handler was cancelled by the drain.</returns>
-    private async ValueTask<Outcome?> RunAsync(InFlight slot, Delivery delivery)
+    private async ValueTask<Outcome?> RunAsync(InFlight slot, Delivery delivery, IReceiver receiver)
     {
         if (delivery.Defect is { } defect)
         {
@@ -87,7 +89,9 @@ internal sealed class DeliveryHandler(
                 context.Consumer = consumer.Name;
                 context.Services = scope.ServiceProvider;
                 context.CancellationToken = slot.CancellationToken;
-                return Failures.Bounded(await consumer.Chain(context).ConfigureAwait(false), attempt, consumer.Retry);
+                return consumer.Isolation is { } isolation
+                    ? await _transactional.RunAsync(slot, consumer, isolation, (ITransactionalReceiver)receiver).ConfigureAwait(false)
+                    : Failures.Bounded(await consumer.Chain(context).ConfigureAwait(false), attempt, consumer.Retry);
             }
         }
         catch (Exception) when (slot.CancellationToken.IsCancellationRequested)

@@ -18,6 +18,9 @@ internal sealed class InFlight : IDisposable
     /// <summary>Another holder has the message: nothing is settled any more.</summary>
     public bool LeaseLost { get; private set; }
 
+    /// <summary>It was settled when it was handled: what is left is to free the place.</summary>
+    public bool IsSettled { get; set; }
+
     /// <summary>Whom to tell when its dead letter is durable.</summary>
     public PendingFailure? Failure { get; set; }
 
@@ -29,6 +32,7 @@ internal sealed class InFlight : IDisposable
         {
             Delivery = delivery;
             LeaseLost = false;
+            IsSettled = false;
             _finished = false;
         }
     }

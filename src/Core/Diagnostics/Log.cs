@@ -73,6 +73,12 @@ internal static partial class Log
     [LoggerMessage(32, LogLevel.Error, "The exception reporter {Reporter} threw; it was to report: {Reported}")]
     public static partial void ReportFailed(this ILogger logger, Exception exception, string reporter, string reported);
 
+    [LoggerMessage(33, LogLevel.Warning, "No transaction could be begun for the message {MessageId} of '{Queue}', trying again in {Pause}: {Reason}")]
+    public static partial void BeginFailed(this ILogger logger, string messageId, string queue, TimeSpan pause, string reason);
+
+    [LoggerMessage(34, LogLevel.Warning, "The connection broke while the message {MessageId} of '{Queue}' was committed. If it was not, it is handled again when its lease is over.")]
+    public static partial void CommitUnknown(this ILogger logger, string messageId, string queue);
+
     [LoggerMessage(30, LogLevel.Warning, "INSECURE: the transport '{System}' takes any certificate; whoever sits on the network can read and forge everything. Remove TlsOptions.InsecureSkipVerification.")]
     public static partial void TlsNotVerified(this ILogger logger, string system);
 }

@@ -29,6 +29,7 @@ internal sealed class MessagingHostedService(
         var topology = registration.BuildTopology();
         var queues = registration.BuildQueues(serializers);
         var transport = services.GetRequiredService<ITransport>();
+        registration.CheckAgainst(transport);
         foreach (var queue in queues)
         {
             status.Set(queue.Name, QueueState.Starting);

@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using System.Data;
 using Postrider.Core.Consuming;
 using Postrider.Core.Serialization;
 using Postrider.Core.Transport;
@@ -79,6 +80,7 @@ internal sealed class MessagingRegistration
                 Concurrency = first.Options.Concurrency,
                 Lease = first.Options.Lease,
                 MaxRedeliveries = first.Options.MaxRedeliveries,
+                Transactions = group.Any(static consumer => consumer.Options.Transactional) ? first.Options.Concurrency : 0,
                 OnExpired = first.Options.OnExpired,
                 Fallback = fallback,
                 ByType = byType.ToFrozenDictionary(StringComparer.Ordinal),
@@ -99,6 +101,20 @@ internal sealed class MessagingRegistration
             "The limits of headers must be positive.");
     }
 
+    /// <summary>What consumers need and the transport cannot.</summary>
+    public void CheckAgainst(ITransport transport)
+    {
+        var abilities = transport.Capabilities;
+        var canTransact = abilities.Transactions.IsSupported && transport is ITransactionalPublishing;
+        foreach (var consumer in Consumers)
+        {
+            Require(
+                canTransact || !consumer.Options.Transactional,
+                $"The consumer '{consumer.Name}' of the queue '{consumer.Queue}' is Transactional, and the transport '{abilities.System}' cannot handle in a "
+                + "transaction. Use PGMQ on the database that the consumer writes to, or make the consumer idempotent and not Transactional.");
+        }
+    }
+
     private static void Check(ConsumerRegistration consumer, ConsumerRegistration first)
     {
         var options = consumer.Options;
@@ -106,6 +122,9 @@ internal sealed class MessagingRegistration
         Require(options.Concurrency is > 0 and <= 10_000, $"{who} has a Concurrency of {options.Concurrency}; it is from 1 to 10000.");
         Require(options.Lease >= TimeSpan.FromMilliseconds(100), $"{who} has a Lease of {options.Lease}; it is at least 100 ms.");
         Require(options.MaxRedeliveries > 0, $"{who} has MaxRedeliveries {options.MaxRedeliveries}; it is at least 1.");
+        Require(
+            options.Isolation is IsolationLevel.ReadCommitted or IsolationLevel.RepeatableRead or IsolationLevel.Serializable,
+            $"{who} has the Isolation {options.Isolation}; it is ReadCommitted, RepeatableRead or Serializable.");
         foreach (var policy in options.Retry.All())
         {
             Require(policy.MaxAttempts > 0, $"{who} has MaxAttempts {policy.MaxAttempts}; it is at least 1.");
