@@ -18,7 +18,9 @@ internal sealed class Transfers(int seed)
 
     private readonly Random _random = new(seed);
     private readonly Lock _lock = new();
-    private int _left = seed == 0 ? -1 : new Random(seed).Next(1, 12);
+    private readonly int _step = new Random(seed).Next(Steps.Length);
+    private int _left = seed == 0 ? int.MaxValue : new Random(seed).Next(1, 12);
+    private int _said;
 
     public static void Register(MessagingBuilder messaging, string queue, int seed)
     {
@@ -49,7 +51,7 @@ internal sealed class Transfers(int seed)
         await AtAsync(3);
         if (kill == 4)
         {
-            Say("killed", kill);
+            SayKilled();
             _ = Task.Run(() => KillIn(soon), CancellationToken.None);
         }
 
@@ -59,13 +61,13 @@ internal sealed class Transfers(int seed)
         {
             if (end == step)
             {
-                Say("ended", step);
+                Say($"ended {Steps[step]}");
                 await WriteAsync(context, "select pg_terminate_backend(pg_backend_pid()) where $1 >= 0", message.Number);
             }
 
             if (kill == step)
             {
-                Say("killed", step);
+                SayKilled();
                 KillIn(TimeSpan.Zero);
             }
         }
@@ -82,14 +84,26 @@ internal sealed class Transfers(int seed)
     {
         lock (_lock)
         {
-            var last = _left > 0 && --_left == 0;
-            return (last ? _random.Next(5) : -1, seed != 0 && _random.Next(20) == 0 ? _random.Next(4) : -1, LongestCommit * _random.NextDouble());
+            // From its last message on every handler kills the process, in case that the first that would fails before it can.
+            _left = Math.Max(0, _left - 1);
+            return (
+                _left == 0 ? _step : -1,
+                _left > 0 && seed != 0 && _random.Next(20) == 0 ? _random.Next(4) : -1,
+                LongestCommit * _random.NextDouble());
         }
     }
 
-    private static void Say(string what, int step)
+    private void SayKilled()
     {
-        Console.Out.WriteLine($"{what} {Steps[step]}");
+        if (Interlocked.Exchange(ref _said, 1) == 0)
+        {
+            Say($"killed {Steps[_step]}");
+        }
+    }
+
+    private static void Say(string text)
+    {
+        Console.Out.WriteLine(text);
         Console.Out.Flush();
     }
 

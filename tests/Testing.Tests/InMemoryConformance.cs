@@ -51,3 +51,5 @@ public sealed class InMemoryRawMessages(InMemoryFixture fixture) : RawMessageSce
 public sealed class InMemoryShutdown(InMemoryFixture fixture) : ShutdownScenarios(fixture);
 
 public sealed class InMemorySuspects(InMemoryFixture fixture) : SuspectScenarios(fixture);
+
+public sealed class InMemoryTransactions(InMemoryFixture fixture) : TransactionScenarios(fixture);

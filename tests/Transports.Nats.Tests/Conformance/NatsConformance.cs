@@ -51,3 +51,5 @@ public sealed class NatsRawMessages(NatsFixture fixture) : RawMessageScenarios(f
 public sealed class NatsShutdown(NatsFixture fixture) : ShutdownScenarios(fixture);
 
 public sealed class NatsSuspects(NatsFixture fixture) : SuspectScenarios(fixture);
+
+public sealed class NatsTransactions(NatsFixture fixture) : TransactionScenarios(fixture);

@@ -51,3 +51,5 @@ public sealed class PgmqRawMessages(PgmqFixture fixture) : RawMessageScenarios(f
 public sealed class PgmqShutdown(PgmqFixture fixture) : ShutdownScenarios(fixture);
 
 public sealed class PgmqSuspects(PgmqFixture fixture) : SuspectScenarios(fixture);
+
+public sealed class PgmqTransactions(PgmqFixture fixture) : TransactionScenarios(fixture);

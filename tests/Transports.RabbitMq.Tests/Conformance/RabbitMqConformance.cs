@@ -51,3 +51,5 @@ public sealed class RabbitMqRawMessages(RabbitMqFixture fixture) : RawMessageSce
 public sealed class RabbitMqShutdown(RabbitMqFixture fixture) : ShutdownScenarios(fixture);
 
 public sealed class RabbitMqSuspects(RabbitMqFixture fixture) : SuspectScenarios(fixture);
+
+public sealed class RabbitMqTransactions(RabbitMqFixture fixture) : TransactionScenarios(fixture);
