@@ -1,6 +1,5 @@
 using System.Text;
 using Microsoft.Extensions.DependencyInjection;
-using Postrider.Core.Transport;
 using Xunit;
 
 namespace Postrider.Testing.Conformance;
@@ -16,9 +15,9 @@ public abstract class TransactionScenarios(TransportFixture fixture) : HostScena
         var published = await QueueAsync(transport, topic);
         void Register(MessagingBuilder messaging) => messaging.AddConsumer<Job>(
             queue,
-            async (job, context, _) =>
+            async (job, context, cancellationToken) =>
             {
-                await context.Services.GetRequiredService<IMessageBus>().PublishAsync(job, new() { Topic = topic });
+                await context.Services.GetRequiredService<IMessageBus>().PublishAsync(job, new() { Topic = topic }, cancellationToken);
                 return job.Number == 1 ? Outcome.DeadLetter("not done") : Outcome.Ack;
             },
             static options => options with { Transactional = true, Concurrency = 1 });
