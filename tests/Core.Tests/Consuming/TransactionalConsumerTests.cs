@@ -74,7 +74,7 @@ public sealed class TransactionalConsumerTests : IAsyncDisposable
     public async Task What_is_exhausted_and_discarded_was_not_done()
     {
         await StartAsync(
-            static (_, _) => throw new InvalidOperationException("no"),
+            static (_, _) => new(Outcome.Retry(TimeSpan.Zero)),
             o => o with { Retry = RetryPolicy.Immediate with { MaxAttempts = 1, OnExhausted = ExhaustedMessage.Discard } });
 
         await Host.Bus.PublishAsync(new Ping(1));
@@ -236,8 +236,13 @@ public sealed class TransactionalConsumerTests : IAsyncDisposable
             await goOn.Task;
         };
         Task? first = null, second = null;
-        await StartAsync(async (_, _) =>
+        await StartAsync(async (_, message) =>
         {
+            if (message.Number == 2)
+            {
+                return Outcome.Ack;
+            }
+
             first = Host.Bus.PublishAsync(new Pong(1)).AsTask();
             second = Task.Run(async () =>
             {
@@ -250,7 +255,9 @@ public sealed class TransactionalConsumerTests : IAsyncDisposable
         await Host.Bus.PublishAsync(new Ping(1));
 
         await begun.Task.WaitAsync(Patience);
-        Assert.Equal(["begin"], Handling);
+        await Host.Bus.PublishAsync(new Ping(2));
+        await Eventually.IsAsync(() => Handling.Contains("commit"));
+        Assert.Single(Handling, static one => one == "commit");
         goOn.SetResult();
         await Eventually.IsAsync(() => _answers.Count == 1);
         late.SetResult();
