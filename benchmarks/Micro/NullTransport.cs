@@ -15,6 +15,7 @@ internal sealed class NullTransport : ITransport
         UncountedRelease = Capability.Native,
         ConfirmedSettlement = Capability.Native,
         DuplicateDetection = Capability.Native,
+        Transactions = Capability.Unsupported("it has no database"),
     };
 
     public ValueTask DeclareAsync(Topology topology, CancellationToken cancellationToken) => ValueTask.CompletedTask;

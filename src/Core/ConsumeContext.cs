@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Postrider.Core.Consuming;
 using Postrider.Core.Transport;
 
@@ -78,6 +79,12 @@ public sealed class ConsumeContext
 
     /// <summary>The delivery's own dependency injection scope.</summary>
     public IServiceProvider Services { get; internal set; } = null!;
+
+    /// <summary>
+    /// The transaction of a transactional consumer (<see cref="ConsumerOptions.Transactional"/>), else null. Write in it, with one command at a time on its
+    /// connection; set savepoints; leave its commit and rollback to the outcome. What is published below the handler joins it by itself.
+    /// </summary>
+    public DbTransaction? Transaction { get; internal set; }
 
     internal Delivery Delivery { get; set; } = null!;
 

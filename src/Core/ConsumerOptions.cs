@@ -46,6 +46,21 @@ public sealed record ConsumerOptions
     /// <summary>What becomes of a message of the queue whose time is over.</summary>
     public ExpiredMessage OnExpired { get; init; }
 
+    /// <summary>
+    /// Whether each delivery is handled in a database transaction (<see cref="ConsumeContext.Transaction"/>): what the handler writes in it, what it publishes,
+    /// and that the message is done, are committed together or not at all. Only <see cref="Outcome.Ack"/> commits: an exception, a retry and a dead letter roll
+    /// back first. The transport must be able to (<see cref="Core.Transport.TransportCapabilities.Transactions"/>), else the host does not start. Each running
+    /// handler takes a connection, so <see cref="Concurrency"/> is also how many there are.
+    /// </summary>
+    public bool Transactional { get; init; }
+
+    /// <summary>
+    /// The isolation level of transactional handling: <see cref="System.Data.IsolationLevel.ReadCommitted"/>, <see cref="System.Data.IsolationLevel.RepeatableRead"/>
+    /// or <see cref="System.Data.IsolationLevel.Serializable"/>. With the latter two leases are not renewed while a handler runs, since its transaction could
+    /// not settle what has changed: let <see cref="Lease"/> be twice as long as the longest run.
+    /// </summary>
+    public System.Data.IsolationLevel Isolation { get; init; } = System.Data.IsolationLevel.ReadCommitted;
+
     /// <summary>What follows a failure.</summary>
     public RetryPolicy Retry { get; init; } = RetryPolicy.Default;
 

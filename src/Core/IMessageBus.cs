@@ -1,3 +1,5 @@
+using System.Data.Common;
+
 namespace Postrider;
 
 /// <summary>Publishes and sends messages. Thread-safe; one per host, from dependency injection.</summary>
@@ -84,6 +86,18 @@ public sealed record PublishOptions
     /// How long it is of use, from when it is visible on; null: for ever. It is checked, by the consumer's clock, each time it is handed out: no handler gets it later.
     /// </summary>
     public TimeSpan? TimeToLive { get; init; }
+
+    /// <summary>
+    /// Publish within this transaction, on its connection: the message is there when it commits, and gone when it rolls back. It must be on the transport's own
+    /// database, with no other command running on the connection. Nothing is tried again: a publish that fails once it has reached the server, or is
+    /// cancelled there, has aborted the transaction, as any failed statement (a savepoint saves it). A delay counts from the publish, not from the commit.
+    /// </summary>
+    public DbTransaction? Transaction { get; init; }
+
+    /// <summary>
+    /// Whether a publish below a transactional handler joins the handler's transaction. If not it is stored at once, whatever becomes of the transaction.
+    /// </summary>
+    public bool JoinTransaction { get; init; } = true;
 
     /// <summary>Make a topic without any queue an error; null: it is none.</summary>
     public bool? RequireSubscribers { get; init; }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using Postrider.Core.Transport;
@@ -8,6 +9,9 @@ namespace Postrider.Transports.Pgmq;
 internal sealed class Connections : IAsyncDisposable
 {
     private readonly TlsClient? _tls;
+    private readonly PgmqOptions _options;
+    private readonly NpgsqlConnectionStringBuilder _parsed;
+    private readonly ConcurrentDictionary<NpgsqlDataSource, bool> _handling = new();
 
     public Connections(PgmqOptions options, ILogger logger)
     {
@@ -18,7 +22,9 @@ internal sealed class Connections : IAsyncDisposable
             _tls = new(tls, "pgmq", logger);
         }
 
+        (_options, _parsed) = (options, parsed);
         Where = ConnectionStrings.Where(parsed);
+        Database = parsed.Database ?? parsed.Username;
         CommandTimeout = Seconds(options.CommandTimeout);
         Publish = Pool(parsed, options, "publish", options.PublishConnections);
         Receive = Pool(parsed, options, "receive", options.ReceiveConnections);
@@ -27,6 +33,9 @@ internal sealed class Connections : IAsyncDisposable
 
     /// <summary>Host, port and database, for messages.</summary>
     public string Where { get; }
+
+    /// <summary>The database of the queues.</summary>
+    public string? Database { get; }
 
     public int CommandTimeout { get; }
 
@@ -68,6 +77,33 @@ internal sealed class Connections : IAsyncDisposable
     {
         Publish.Clear();
         Receive.Clear();
+        foreach (var (pool, _) in _handling)
+        {
+            pool.Clear();
+        }
+    }
+
+    /// <summary>A pool for one receiver's transactions. Its sessions are the users': not set up for queues, and reset after each use.</summary>
+    public NpgsqlDataSource OpenHandling(int size)
+    {
+        var settings = Settings(_parsed, _options, "handle", size);
+        (settings.NoResetOnClose, settings.MaxAutoPrepare) = (false, 0);
+        var builder = new NpgsqlDataSourceBuilder(settings.ConnectionString);
+        if (_tls is not null)
+        {
+            builder.UseSslClientAuthenticationOptionsCallback(_tls.Apply);
+        }
+
+        _options.ConfigureHandling?.Invoke(builder);
+        var pool = builder.Build();
+        _handling[pool] = true;
+        return pool;
+    }
+
+    public ValueTask CloseHandlingAsync(NpgsqlDataSource pool)
+    {
+        _handling.TryRemove(pool, out _);
+        return pool.DisposeAsync();
     }
 
     public async ValueTask DisposeAsync()
@@ -77,7 +113,7 @@ internal sealed class Connections : IAsyncDisposable
         await Listen.DisposeAsync().ConfigureAwait(false);
     }
 
-    private NpgsqlDataSource Pool(NpgsqlConnectionStringBuilder parsed, PgmqOptions options, string role, int size)
+    private static NpgsqlConnectionStringBuilder Settings(NpgsqlConnectionStringBuilder parsed, PgmqOptions options, string role, int size)
     {
         var own = new NpgsqlConnectionStringBuilder(parsed.ConnectionString)
         {
@@ -105,6 +141,12 @@ internal sealed class Connections : IAsyncDisposable
             own.KeepAlive = 15;
         }
 
+        return own;
+    }
+
+    private NpgsqlDataSource Pool(NpgsqlConnectionStringBuilder parsed, PgmqOptions options, string role, int size)
+    {
+        var own = Settings(parsed, options, role, size);
         var builder = new NpgsqlSlimDataSourceBuilder(own.ConnectionString);
         builder.EnableArrays();
         builder.EnableTransportSecurity();

@@ -8,6 +8,7 @@ internal sealed class PgmqDelivery(PgmqReceiver owner, string queue, Envelope en
     : Delivery(queue, envelope, Math.Max(0, reads - 1 - counted))
 {
     private int _settling;
+    private volatile bool _isFixed;
 
     public PgmqReceiver Owner { get; } = owner;
 
@@ -20,6 +21,13 @@ internal sealed class PgmqDelivery(PgmqReceiver owner, string queue, Envelope en
 
     /// <summary>The reads that are accounted for (<see cref="EnvelopeMapper.Reads"/>).</summary>
     public int Counted { get; } = counted;
+
+    /// <summary>Not to be renewed: a transaction is open that could not settle what was changed after its begin.</summary>
+    public bool IsFixed
+    {
+        get => _isFixed;
+        set => _isFixed = value;
+    }
 
     /// <summary>False if it is settled or being settled.</summary>
     public bool TryBegin() => Interlocked.Exchange(ref _settling, 1) == 0;

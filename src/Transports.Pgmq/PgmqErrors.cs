@@ -22,6 +22,8 @@ internal static class PgmqErrors
         var (reason, advice) = error switch
         {
             PostgresException server => OfState(server),
+            NpgsqlOperationInProgressException => (TransportError.Other, "Await each command on a connection before the next."),
+            OperationCanceledException => (TransportError.Timeout, "It was cancelled, or took too long."),
             NpgsqlException { InnerException: TimeoutException } or TimeoutException =>
                 (TransportError.Timeout, "No connection came free, or no answer came, in time. Raise the number of connections or the time-out if this persists."),
             NpgsqlException or SocketException or IOException => (TransportError.Unavailable, "Is the server running and reachable?"),
@@ -36,7 +38,7 @@ internal static class PgmqErrors
     public static bool IsBroken(Exception error) => error switch
     {
         PostgresException server => server.SqlState is PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown or PostgresErrorCodes.CannotConnectNow,
-        NpgsqlException { InnerException: TimeoutException } => false,
+        NpgsqlException { InnerException: TimeoutException } or NpgsqlOperationInProgressException => false,
         NpgsqlException or SocketException or IOException => true,
         _ => false,
     };
@@ -60,6 +62,7 @@ internal static class PgmqErrors
         PostgresErrorCodes.InvalidCatalogName => (TransportError.SchemaMismatch, "Create the database first (CREATE DATABASE), or correct the connection string."),
         PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.InvalidSchemaName => (TransportError.QueueNotFound, "Declare the queue first."),
         PostgresErrorCodes.UndefinedFunction => (TransportError.SchemaMismatch, "The schema is not complete; start once with CreateSchema = true."),
+        PostgresErrorCodes.InFailedSqlTransaction => (TransportError.Other, "An earlier statement of the transaction has failed."),
         SharedTable => (TransportError.TopologyMismatch, "Nothing was declared."),
         PostgresErrorCodes.QueryCanceled => (TransportError.Timeout, "The statement took too long or was cancelled."),
         PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown or PostgresErrorCodes.CannotConnectNow =>

@@ -1,4 +1,5 @@
 using System.Text;
+using Npgsql;
 using Postrider.Transports.Pgmq;
 
 namespace Postrider;
@@ -8,7 +9,8 @@ namespace Postrider;
 /// <para>Durability is the server's: with <c>synchronous_commit</c> on (its default) a message that is reported as stored survives a
 /// power cut. Unlogged queues do not survive a crash of the server.</para>
 /// <para>Use a direct connection, or a pooler in session mode: notifications and waiting need sessions.</para>
-/// <para>A process opens at most <see cref="PublishConnections"/> + <see cref="ReceiveConnections"/> + 2 connections for each transport.</para>
+/// <para>A process opens at most <see cref="PublishConnections"/> + <see cref="ReceiveConnections"/> + 2 connections for each transport, and
+/// <see cref="ConsumerOptions.Concurrency"/> more for each queue with a transactional consumer.</para>
 /// </remarks>
 public sealed record PgmqOptions
 {
@@ -43,6 +45,12 @@ public sealed record PgmqOptions
 
     /// <summary>Whether messages that are done move to PGMQ's archive table of the queue instead of being deleted. About twice the cost.</summary>
     public bool Archive { get; init; }
+
+    /// <summary>
+    /// Changes the data source from which transactional handlers get their connections: type mappings and plugins, as your own data source has
+    /// them. Their commands have <see cref="CommandTimeout"/> unless they set their own.
+    /// </summary>
+    public Action<NpgsqlDataSourceBuilder>? ConfigureHandling { get; init; }
 
     /// <summary>
     /// How connections are secured. If it is set, or the connection string says <c>SSL Mode=Require</c> or stricter, the server must speak TLS

@@ -1,5 +1,4 @@
 using Npgsql;
-using NpgsqlTypes;
 using Postrider.Core.Transport;
 using Postrider.Publishing;
 
@@ -60,7 +59,7 @@ internal sealed class PgmqPublisher : IAsyncDisposable
     public static long Microseconds(TimeSpan delay) =>
         delay <= TimeSpan.Zero ? 0 : Math.Min(MaxDelay, (delay.Ticks / TimeSpan.TicksPerMicrosecond) + 1);
 
-    private static Exception? Refuse(in OutgoingMessage message, int index, out PublishItem item)
+    public static Exception? Refuse(in OutgoingMessage message, int index, out PublishItem item)
     {
         item = default;
         var isTopic = message.Destination.Kind == DestinationKind.Topic;
@@ -137,7 +136,7 @@ internal sealed class PgmqPublisher : IAsyncDisposable
             for (var i = 0; i < count; i++)
             {
                 var (call, item) = taken[from + i];
-                call.Finish(item, copies[i] > 0 ? new(PublishStatus.Stored) : Unroutable(item));
+                call.Finish(item, copies[i] > 0 ? new(PublishStatus.Stored) : item.Unroutable(_connections.Where));
             }
         }
         catch (PostgresException e) when (!PgmqErrors.IsBroken(e))
@@ -173,31 +172,14 @@ internal sealed class PgmqPublisher : IAsyncDisposable
 
     private static async Task<int[]> ExecuteAsync(NpgsqlConnection connection, List<(PublishCall Call, PublishItem Item)> taken, int from, int count)
     {
-        var (topics, names, messages, headers, delays) =
-            (new bool[count], new string[count], new byte[count][], new byte[count][], new long[count]);
+        var columns = new PublishColumns(count);
         for (var i = 0; i < count; i++)
         {
-            var item = taken[from + i].Item;
-            (topics[i], names[i], messages[i], headers[i], delays[i]) = (item.IsTopic, item.Name, item.Message, item.Headers, item.Delay);
+            columns.Set(i, taken[from + i].Item);
         }
 
-        var command = new NpgsqlCommand(Sql.Publish, connection);
-        await using (command.ConfigureAwait(false))
-        {
-            command.Parameters.Add(new NpgsqlParameter<bool[]> { TypedValue = topics, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Boolean });
-            command.Parameters.Add(new NpgsqlParameter<string[]> { TypedValue = names, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text });
-            command.Parameters.Add(new NpgsqlParameter<byte[][]> { TypedValue = messages, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Jsonb });
-            command.Parameters.Add(new NpgsqlParameter<byte[][]> { TypedValue = headers, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Jsonb });
-            command.Parameters.Add(new NpgsqlParameter<long[]> { TypedValue = delays, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Bigint });
-            return (int[])(await command.ExecuteScalarAsync(CancellationToken.None).ConfigureAwait(false))!;
-        }
+        return await columns.StoreAsync(connection, CancellationToken.None).ConfigureAwait(false);
     }
-
-    private PublishResult Unroutable(in PublishItem item) => new(PublishStatus.Unroutable, new TransportException(
-        item.IsTopic
-            ? $"No queue on PostgreSQL at {_connections.Where} is bound to the topic '{item.Name}'."
-            : $"There is no queue '{item.Name}' on PostgreSQL at {_connections.Where}. Declare it, or start its consumer first.",
-        TransportError.QueueNotFound));
 
     private static void Finish(List<(PublishCall Call, PublishItem Item)> taken, int from, int count, PublishStatus status, Exception error)
     {

@@ -1,3 +1,4 @@
+using System.Data;
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Npgsql;
@@ -7,7 +8,7 @@ using Postrider.Core.Transport;
 namespace Postrider.Transports.Pgmq;
 
 /// <summary>Claims from one queue's table, and waits cleverly when it is empty. How deliveries are settled is in <see cref="PgmqSettler"/>.</summary>
-internal sealed class PgmqReceiver : IReceiver, ILeaseRenewal
+internal sealed class PgmqReceiver : IReceiver, ILeaseRenewal, ITransactionalReceiver
 {
     private static readonly TimeSpan ShortestPoll = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan LongestPoll = TimeSpan.FromSeconds(1);
@@ -25,6 +26,8 @@ internal sealed class PgmqReceiver : IReceiver, ILeaseRenewal
     private readonly PgmqSettler _settler;
     private readonly EnvelopeReader _reader;
     private readonly WakeUp _wakeUp;
+    private readonly NpgsqlDataSource? _handling;
+    private readonly SemaphoreSlim _renewal = new(1, 1);
     private readonly ClaimFloor _floor = new(TimeProvider.System);
     private readonly Ration _dueRation = new(TimeProvider.System);
     private readonly SemaphoreSlim _one = new(1, 1);
@@ -50,6 +53,7 @@ internal sealed class PgmqReceiver : IReceiver, ILeaseRenewal
         _reader = new(table);
         _settler = new(connections, options.Queue, table, _lease, archive);
         _wakeUp = listener.Register(table);
+        _handling = options.Transactions > 0 ? connections.OpenHandling(options.Transactions) : null;
     }
 
     public async ValueTask<IReadOnlyList<Delivery>> ReceiveAsync(int max, CancellationToken cancellationToken)
@@ -110,7 +114,7 @@ internal sealed class PgmqReceiver : IReceiver, ILeaseRenewal
         }
     }
 
-    public ValueTask RenewAsync(ReadOnlyMemory<Delivery> deliveries, Memory<SettleResult> results, CancellationToken cancellationToken)
+    public async ValueTask RenewAsync(ReadOnlyMemory<Delivery> deliveries, Memory<SettleResult> results, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(results.Length, deliveries.Length);
         foreach (var delivery in deliveries.Span)
@@ -118,7 +122,53 @@ internal sealed class PgmqReceiver : IReceiver, ILeaseRenewal
             _ = Own(delivery);
         }
 
-        return _settler.RenewAsync(deliveries, results, cancellationToken);
+        await _renewal.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await _settler.RenewAsync(deliveries, results, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _renewal.Release();
+        }
+    }
+
+    public async ValueTask<IDeliveryTransaction> BeginAsync(Delivery delivery, IsolationLevel isolation, CancellationToken cancellationToken)
+    {
+        var own = Own(delivery);
+        if (isolation != IsolationLevel.ReadCommitted)
+        {
+            // A renewal that is under way is in time still; after it there is none.
+            own.IsFixed = true;
+            await _renewal.WaitAsync(cancellationToken).ConfigureAwait(false);
+            _renewal.Release();
+        }
+
+        var doing = $"begin a transaction for '{_queue}'";
+        var pool = _handling ?? throw new InvalidOperationException("The receiver was opened without ReceiverOptions.Transactions.");
+        var connection = await _connections.OpenAsync(pool, doing, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            var transaction = await connection.BeginTransactionAsync(isolation, cancellationToken).ConfigureAwait(false);
+            // The begin goes with the first command. Here it finds out that the connection is no more, which else would be the handler's failure.
+            var begin = new NpgsqlCommand("select", connection);
+            await using (begin.ConfigureAwait(false))
+            {
+                await begin.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+            }
+
+            return new PgmqDeliveryTransaction(connection, transaction, own, _settler.Done);
+        }
+        catch (Exception e)
+        {
+            await connection.DisposeAsync().ConfigureAwait(false);
+            if (e is OperationCanceledException)
+            {
+                throw;
+            }
+
+            throw _connections.Failed(e, doing);
+        }
     }
 
     public async ValueTask StopAsync(CancellationToken cancellationToken)
@@ -158,6 +208,11 @@ internal sealed class PgmqReceiver : IReceiver, ILeaseRenewal
         finally
         {
             _one.Release();
+        }
+
+        if (_handling is not null)
+        {
+            await _connections.CloseHandlingAsync(_handling).ConfigureAwait(false);
         }
     }
 

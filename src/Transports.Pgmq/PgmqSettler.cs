@@ -17,6 +17,9 @@ internal sealed class PgmqSettler(Connections connections, string queue, string 
     private readonly string _doing = $"settle messages of '{queue}'";
     private readonly string _burying = $"move messages of '{queue}' to its dead-letter queue";
 
+    /// <summary>The statement that settles what is done.</summary>
+    public string Done => _ack;
+
     /// <returns>Whether something went back into the queue.</returns>
     public async ValueTask<bool> SettleAsync(ReadOnlyMemory<Settlement> batch, Memory<SettleResult> results, CancellationToken cancellationToken)
     {
@@ -78,7 +81,8 @@ internal sealed class PgmqSettler(Connections connections, string queue, string 
         for (var i = 0; i < ids.Length; i++)
         {
             var delivery = (PgmqDelivery)deliveries.Span[i];
-            (ids[i], reads[i], results.Span[i]) = (delivery.RowId, delivery.Reads, SettleResult.Lost);
+            // No row has the id 0.
+            (ids[i], reads[i], results.Span[i]) = delivery.IsFixed ? (0, 0, SettleResult.Settled) : (delivery.RowId, delivery.Reads, SettleResult.Lost);
         }
 
         try

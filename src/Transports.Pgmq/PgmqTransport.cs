@@ -1,3 +1,4 @@
+using System.Data.Common;
 using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -12,13 +13,14 @@ namespace Postrider.Transports.Pgmq;
 /// <para>A queue <c>a.b-c</c> is the PGMQ queue <c>a_b_c</c>. JSON bodies are plain jsonb, metadata are in the column <c>headers</c>,
 /// so any PGMQ client can read and write them. White space and the order of keys in JSON bodies are not kept.</para>
 /// </remarks>
-public sealed class PgmqTransport : ITransport, IDeadLetterAccess, IQueueDepth
+public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadLetterAccess, IQueueDepth
 {
     private readonly PgmqOptions _options;
     private readonly Connections _connections;
     private readonly SchemaMigration _schema;
     private readonly PgmqTopology _topology;
     private readonly PgmqPublisher _publisher;
+    private readonly TransactionPublisher _transactionPublisher;
     private readonly PgmqListener _listener;
     private readonly PgmqDeadLetters _deadLetters;
     private readonly ILogger _log;
@@ -37,6 +39,7 @@ public sealed class PgmqTransport : ITransport, IDeadLetterAccess, IQueueDepth
         _schema = new(_connections, options.CreateSchema, _log);
         _topology = new(_connections, _schema);
         _publisher = new(_connections, _schema, options.PublishConnections);
+        _transactionPublisher = new(_connections, _schema);
         _listener = new(_connections, _log);
         _deadLetters = new(_connections, _schema);
     }
@@ -52,6 +55,7 @@ public sealed class PgmqTransport : ITransport, IDeadLetterAccess, IQueueDepth
         UncountedRelease = Capability.Native,
         ConfirmedSettlement = Capability.Native,
         DuplicateDetection = Capability.Unsupported("PGMQ does not know messages by their ids. Use the inbox where duplicates matter."),
+        Transactions = Capability.Native,
     };
 
     /// <inheritdoc/>
@@ -65,6 +69,14 @@ public sealed class PgmqTransport : ITransport, IDeadLetterAccess, IQueueDepth
     /// <inheritdoc/>
     public ValueTask PublishAsync(ReadOnlyMemory<OutgoingMessage> batch, Memory<PublishResult> results, CancellationToken cancellationToken) =>
         _publisher.PublishAsync(batch, results, cancellationToken);
+
+    /// <inheritdoc/>
+    ValueTask ITransactionalPublishing.PublishAsync(
+        ReadOnlyMemory<OutgoingMessage> batch, Memory<PublishResult> results, DbTransaction transaction, CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        return _transactionPublisher.PublishAsync(batch, results, transaction, cancellationToken);
+    }
 
     /// <inheritdoc/>
     public async ValueTask<IReceiver> OpenReceiverAsync(ReceiverOptions options, CancellationToken cancellationToken)

@@ -1,3 +1,4 @@
+using Postrider.Core.Transport;
 using Postrider.Publishing;
 
 namespace Postrider.Transports.Pgmq;
@@ -6,6 +7,12 @@ namespace Postrider.Transports.Pgmq;
 internal readonly record struct PublishItem(bool IsTopic, string Name, byte[] Message, byte[] Headers, long Delay, int Index) : IPublishItem
 {
     public int Size => Message.Length + Headers.Length;
+
+    public PublishResult Unroutable(string where) => new(PublishStatus.Unroutable, new TransportException(
+        IsTopic
+            ? $"No queue on PostgreSQL at {where} is bound to the topic '{Name}'."
+            : $"There is no queue '{Name}' on PostgreSQL at {where}. Declare it, or start its consumer first.",
+        TransportError.QueueNotFound));
 }
 
 /// <summary>One call of <see cref="PgmqPublisher.PublishAsync"/> under way.</summary>

@@ -1,30 +1,24 @@
-// An application for tests to kill, or to be killed by a message: CrashingWorker QUEUE POISON CONNECTION
-// Prints "handled N" for each message and kills itself, as the kernel would, on the message whose number is POISON.
-using System.Diagnostics;
+// An application for tests to kill, or to be killed by a message, in one of two ways:
+//   CrashingWorker QUEUE POISON CONNECTION         prints "handled N" for each message, and dies on the message whose number is POISON
+//   CrashingWorker transfers QUEUE SEED CONNECTION handles in transactions, and dies somewhere (see Transfers)
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Postrider;
+using Postrider.CrashingWorker;
 using Postrider.Transports.Pgmq;
 
-var (queue, poison, connection) = (args[0], int.Parse(args[1]), args[2]);
 var builder = Host.CreateApplicationBuilder();
-builder.Logging.SetMinimumLevel(LogLevel.Error);
-builder.Services.AddMessaging()
-    .UseTransport("pgmq", _ => new PgmqTransport(new() { ConnectionString = connection }))
-    .AddConsumer<Numbered>(
-        queue,
-        async (message, _, cancellationToken) =>
-        {
-            if (message.Number == poison)
-            {
-                Process.GetCurrentProcess().Kill();
-            }
+builder.Logging.SetMinimumLevel(LogLevel.Critical);
+var messaging = builder.Services.AddMessaging().UseTransport("pgmq", _ => new PgmqTransport(new() { ConnectionString = args[^1] }));
+if (args[0] == "transfers")
+{
+    Transfers.Register(messaging, args[1], int.Parse(args[2]));
+}
+else
+{
+    Poison.Register(messaging, args[0], int.Parse(args[1]));
+}
 
-            await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, cancellationToken);
-            await Console.Out.WriteLineAsync($"handled {message.Number}");
-            return Outcome.Ack;
-        },
-        o => o with { Concurrency = 16, Lease = TimeSpan.FromSeconds(1), MaxRedeliveries = 4 });
 await builder.Build().RunAsync();
 
 [Message("tests.numbered")]

@@ -246,7 +246,7 @@ internal sealed class ConsumerPump : IDisposable
 
         slot.Context.Leases = _leases;
         slot.IsRunning = true;
-        return _handler.HandleAsync(slot);
+        return _handler.HandleAsync(slot, _receiver);
     }
 
     /// <summary>Take no more → running handlers finish → at the deadline they are cancelled → everything is settled. Bounded.</summary>

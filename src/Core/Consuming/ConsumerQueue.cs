@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using System.Data;
 using Postrider.Core.Transport;
 
 namespace Postrider.Core.Consuming;
@@ -25,6 +26,9 @@ internal sealed class ConsumerQueue
 
     public required int MaxRedeliveries { get; init; }
 
+    /// <summary>How many transactions may be open at once.</summary>
+    public int Transactions { get; init; }
+
     public ExpiredMessage OnExpired { get; init; }
 
     public required FrozenDictionary<string, BuiltConsumer> ByType { get; init; }
@@ -50,5 +54,6 @@ internal sealed class ConsumerQueue
     }
 }
 
-/// <summary>A consumer with its chain of middlewares built.</summary>
-internal sealed record BuiltConsumer(string Name, ConsumeDelegate Chain, RetryPolicy Retry, Func<FailedMessage, CancellationToken, ValueTask>? OnFailed = null);
+/// <summary>A consumer with its chain of middlewares built. With an isolation level it is transactional.</summary>
+internal sealed record BuiltConsumer(
+    string Name, ConsumeDelegate Chain, RetryPolicy Retry, Func<FailedMessage, CancellationToken, ValueTask>? OnFailed = null, IsolationLevel? Isolation = null);

@@ -44,7 +44,7 @@ internal abstract class ConsumerRegistration(string name, string? messageType, C
             chain = global[i](chain);
         }
 
-        return new(Name, chain, Options.Retry, Options.OnFailed);
+        return new(Name, chain, Options.Retry, Options.OnFailed, Options.Transactional ? Options.Isolation : null);
     }
 
     protected abstract ConsumeDelegate Invoker(Serializers serializers);

@@ -15,8 +15,10 @@ internal sealed class DeliveryHandler(
     ConsumerQueue queue, string system, int maxBodyBytes, BodyTransforms transforms, IServiceScopeFactory scopes, Telemetry telemetry, ExceptionReports reports,
     TimeProvider time, ILogger logger)
 {
-    /// <returns>How to settle it, or null if its lease was lost.</returns>
-    public async ValueTask<Settlement?> HandleAsync(InFlight slot)
+    private readonly TransactionalHandler _transactional = new(queue, system, telemetry, time, logger);
+
+    /// <returns>How to settle it, or null if its lease was lost or it is settled already, in its transaction.</returns>
+    public async ValueTask<Settlement?> HandleAsync(InFlight slot, IReceiver receiver)
     {
         var delivery = slot.Delivery!;
         if (delivery.Redeliveries > 0)
@@ -29,13 +31,13 @@ internal sealed class DeliveryHandler(
         var outcome = delivery.Envelope.ContentEncoding is null ? null : await RestoreAsync(slot, delivery).ConfigureAwait(false);
         if (outcome is null && !slot.CancellationToken.IsCancellationRequested)
         {
-            outcome = await RunAsync(slot, delivery, slot.Envelope).ConfigureAwait(false);
+            outcome = await RunAsync(slot, delivery, slot.Envelope, receiver).ConfigureAwait(false);
         }
 
         telemetry.EndProcess(operation, queue.Name, outcome ?? Outcome.Ack);
 
         // Cancelled by the drain: handed back untouched, no attempt burnt.
-        Settlement? settlement = slot.LeaseLost ? null : outcome is { } known ? ToSettlement(slot, known) : Settlement.Release(delivery);
+        Settlement? settlement = slot.LeaseLost || slot.IsSettled ? null : outcome is { } known ? ToSettlement(slot, known) : Settlement.Release(delivery);
         slot.ForgetBody();
         return settlement;
     }
@@ -73,7 +75,7 @@ internal sealed class DeliveryHandler(
     }
 
     /// <returns>The outcome, or null if the handler was cancelled by the drain.</returns>
-    private async ValueTask<Outcome?> RunAsync(InFlight slot, Delivery delivery, Envelope envelope)
+    private async ValueTask<Outcome?> RunAsync(InFlight slot, Delivery delivery, Envelope envelope, IReceiver receiver)
     {
         if (delivery.Defect is { } defect)
         {
@@ -117,7 +119,9 @@ internal sealed class DeliveryHandler(
                 context.Consumer = consumer.Name;
                 context.Services = scope.ServiceProvider;
                 context.CancellationToken = slot.CancellationToken;
-                return Failures.Bounded(await consumer.Chain(context).ConfigureAwait(false), attempt, consumer.Retry);
+                return consumer.Isolation is { } isolation
+                    ? await _transactional.RunAsync(slot, consumer, isolation, (ITransactionalReceiver)receiver).ConfigureAwait(false)
+                    : Failures.Bounded(await consumer.Chain(context).ConfigureAwait(false), attempt, consumer.Retry);
             }
         }
         catch (Exception) when (slot.CancellationToken.IsCancellationRequested)

@@ -25,6 +25,9 @@ internal sealed class InFlight : IDisposable
     /// <summary>Another holder has the message: nothing is settled any more.</summary>
     public bool LeaseLost { get; private set; }
 
+    /// <summary>It was settled when it was handled: what is left is to free the place.</summary>
+    public bool IsSettled { get; set; }
+
     /// <summary>Why nothing more is to be taken from the queue.</summary>
     public string? StopReason { get; set; }
 
@@ -49,6 +52,7 @@ internal sealed class InFlight : IDisposable
             Delivery = delivery;
             Envelope = delivery.Envelope;
             LeaseLost = false;
+            IsSettled = false;
             IsRunning = false;
             Attempt = delivery.Envelope.Attempt;
             _finished = false;

@@ -96,6 +96,12 @@ internal static partial class Log
     [LoggerMessage(33, LogLevel.Critical, "The message {MessageId} stops the queue '{Queue}' at attempt {Attempt}, as its RetryPolicy.OnExhausted says. It stays in the queue; nothing is taken from it here until the host starts again. {Description}")]
     public static partial void StoppingQueue(this ILogger logger, Exception? exception, string messageId, string queue, int attempt, string? description);
 
+    [LoggerMessage(43, LogLevel.Warning, "No transaction could be begun for the message {MessageId} of '{Queue}', trying again in {Pause}: {Reason}")]
+    public static partial void BeginFailed(this ILogger logger, string messageId, string queue, TimeSpan pause, string reason);
+
+    [LoggerMessage(44, LogLevel.Warning, "The connection broke while the message {MessageId} of '{Queue}' was committed. If it was not, it is handled again when its lease is over.")]
+    public static partial void CommitUnknown(this ILogger logger, string messageId, string queue);
+
     [LoggerMessage(30, LogLevel.Warning, "INSECURE: the transport '{System}' takes any certificate; whoever sits on the network can read and forge everything. Remove TlsOptions.InsecureSkipVerification.")]
     public static partial void TlsNotVerified(this ILogger logger, string system);
 

@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using System.Data;
 using Microsoft.Extensions.Configuration;
 using Postrider.Core.Consuming;
 using Postrider.Core.Publishing;
@@ -99,6 +100,7 @@ internal sealed class MessagingRegistration
                 Lease = first.Options.Lease,
                 RenewLease = first.Options.RenewLease,
                 MaxRedeliveries = first.Options.MaxRedeliveries,
+                Transactions = group.Any(static consumer => consumer.Options.Transactional) ? first.Options.Concurrency : 0,
                 OnExpired = first.Options.OnExpired,
                 Fallback = fallback,
                 ByType = byType.ToFrozenDictionary(StringComparer.Ordinal),
@@ -139,8 +141,12 @@ internal sealed class MessagingRegistration
         Require(
             options.Batch is null || options.Order == MessageOrder.None,
             $"{who} takes batches, in which messages of one key are side by side: an Order is not possible.");
+        Require(options.Batch is null || !options.Transactional, $"{who} takes batches, whose messages have an outcome each: they cannot be Transactional.");
         Require(options.Lease >= TimeSpan.FromMilliseconds(100), $"{who} has a Lease of {options.Lease}; it is at least 100 ms.");
         Require(options.MaxRedeliveries > 0, $"{who} has MaxRedeliveries {options.MaxRedeliveries}; it is at least 1.");
+        Require(
+            options.Isolation is IsolationLevel.ReadCommitted or IsolationLevel.RepeatableRead or IsolationLevel.Serializable,
+            $"{who} has the Isolation {options.Isolation}; it is ReadCommitted, RepeatableRead or Serializable.");
         foreach (var policy in options.Retry.All())
         {
             Require(policy.MaxAttempts > 0, $"{who} has MaxAttempts {policy.MaxAttempts}; it is at least 1.");

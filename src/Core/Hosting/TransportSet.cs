@@ -101,7 +101,7 @@ internal sealed class TransportSet : IAsyncDisposable
         ConsumerQueue[] queues = drains ? [.. all[true], .. all[false]] : [.. all[true]];
         foreach (var consumer in registration.Consumers.Where(consumer => Array.Exists(queues, queue => queue.Name == consumer.Queue)))
         {
-            Check(consumer, transport.Capabilities, name);
+            Check(consumer, transport, name);
         }
 
         return new()
@@ -117,11 +117,18 @@ internal sealed class TransportSet : IAsyncDisposable
         };
     }
 
-    private static void Check(ConsumerRegistration consumer, TransportCapabilities capabilities, string name)
+    private static void Check(ConsumerRegistration consumer, ITransport transport, string name)
     {
+        if (consumer.Options.Transactional && !(transport.Capabilities.Transactions.IsSupported && transport is ITransactionalPublishing))
+        {
+            throw new MessagingConfigurationException(
+                $"The consumer '{consumer.Name}' of the queue '{consumer.Queue}' is Transactional, and the transport '{name}' cannot handle in a transaction. "
+                + "Use PGMQ on the database that the consumer writes to, or make the consumer idempotent and not Transactional.");
+        }
+
         foreach (var required in consumer.Options.Requires)
         {
-            if (capabilities[required] is { IsSupported: false } lacking)
+            if (transport.Capabilities[required] is { IsSupported: false } lacking)
             {
                 throw new MessagingConfigurationException(
                     $"The consumer '{consumer.Name}' of the queue '{consumer.Queue}' requires {required}, which the transport '{name}' does not have: {lacking.How} "

@@ -17,13 +17,16 @@ internal sealed class Publisher(
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(2);
 
+    private readonly TransactionalPublisher _transactional = new(transport, status, time);
+
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
     public async ValueTask<PublishReceipt> PublishAsync(PublishContext context)
     {
         context.CancellationToken.ThrowIfCancellationRequested();
         var now = time.GetUtcNow();
         var id = context.Options.MessageId ?? MessageIds.New(now);
-        if (WhyRefused(context) is { } why)
+        var transaction = TransactionalPublisher.Of(context.Options, out var handler);
+        if ((WhyRefused(context) ?? (transaction is null ? null : _transactional.WhyRefused(handler))) is { } why)
         {
             throw Refused(context, id, why);
         }
@@ -48,7 +51,9 @@ internal sealed class Publisher(
                 await transforms.TransformAsync(operation.Envelope, operation.Body, token).ConfigureAwait(false);
             }
 
-            (outcome, error) = await StoreAsync(context, id, operation, token).ConfigureAwait(false);
+            (outcome, error) = transaction is null
+                ? await StoreAsync(context, id, operation, token).ConfigureAwait(false)
+                : await _transactional.StoreAsync(transaction, handler, context, operation, token).ConfigureAwait(false);
         }
         catch (Exception e) when (e is BodyTooLargeException or EncoderFallbackException)
         {
@@ -77,6 +82,7 @@ internal sealed class Publisher(
         {
             PublishStatus.Stored or PublishStatus.Duplicate => new(id, outcome),
             PublishStatus.Unroutable when context.Destination.Kind == DestinationKind.Topic && context.Options.RequireSubscribers != true => new(id, outcome),
+            PublishStatus.NotSent when transaction is not null => throw NotStoredIn(context, id, error),
             _ => throw Failure(context, id, outcome, error),
         };
     }
@@ -136,7 +142,7 @@ internal sealed class Publisher(
         operation.Message[0] = new(context.Destination, operation.Envelope, delay);
     }
 
-    private static TimeSpan DelayOf(PublishOptions wanted, DateTimeOffset now) =>
+    public static TimeSpan DelayOf(PublishOptions wanted, DateTimeOffset now) =>
         wanted.NotBefore is not { } due ? wanted.Delay ?? TimeSpan.Zero : due > now ? due - now : TimeSpan.Zero;
 
     /// <summary>Null if that is beyond all dates.</summary>
@@ -197,6 +203,11 @@ internal sealed class Publisher(
         context.CancellationToken.ThrowIfCancellationRequested();
         return (worst, lastError ?? status.Error);
     }
+
+    private PublishException NotStoredIn(PublishContext context, string id, Exception? error) => new(
+        $"The message {id} for the {context.Destination} was not stored in the transaction: {Why(error)} "
+        + "Roll back, to a savepoint before it or altogether; then it is safe to publish it again.",
+        id, PublishStatus.NotSent, error);
 
     private PublishException Failure(PublishContext context, string id, PublishStatus outcome, Exception? error) => outcome switch
     {

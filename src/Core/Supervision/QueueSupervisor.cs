@@ -60,7 +60,8 @@ internal sealed class QueueSupervisor(
     private async Task PumpAsync(CancellationToken stop)
     {
         var receiver = await transport.OpenReceiverAsync(
-            new ReceiverOptions { Queue = queue.Name, Prefetch = queue.LargestWindow, Lease = queue.Lease }, stop).ConfigureAwait(false);
+            new ReceiverOptions { Queue = queue.Name, Prefetch = queue.LargestWindow, Lease = queue.Lease, Transactions = queue.Transactions },
+            stop).ConfigureAwait(false);
         await using (receiver.ConfigureAwait(false))
         {
             using var pump = new ConsumerPump(transport, receiver, queue, handler, options.DrainTimeout, status, scopes, telemetry, reports, time, logger);

@@ -62,4 +62,7 @@ public sealed record ReceiverOptions
 
     /// <summary>How long a delivery is ours without renewal, where the broker has leases.</summary>
     public TimeSpan Lease { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>The most transactions that are open at once (<see cref="ITransactionalReceiver"/>); 0 where none is used.</summary>
+    public int Transactions { get; init; }
 }

@@ -30,6 +30,12 @@ public sealed record TransportCapabilities
     /// <summary>A second message of the same id to the same topic within a window is not stored.</summary>
     public required Capability DuplicateDetection { get; init; }
 
+    /// <summary>
+    /// Messages can be published, and deliveries settled, in a database transaction with what the application writes (the transport is
+    /// <see cref="ITransactionalPublishing"/>, its receivers are <see cref="ITransactionalReceiver"/>).
+    /// </summary>
+    public required Capability Transactions { get; init; }
+
     /// <summary>One of them.</summary>
     public Capability this[TransportCapability capability] => capability switch
     {
@@ -40,6 +46,7 @@ public sealed record TransportCapabilities
         TransportCapability.UncountedRelease => UncountedRelease,
         TransportCapability.ConfirmedSettlement => ConfirmedSettlement,
         TransportCapability.DuplicateDetection => DuplicateDetection,
+        TransportCapability.Transactions => Transactions,
         _ => throw new ArgumentOutOfRangeException(nameof(capability), capability, null),
     };
 }

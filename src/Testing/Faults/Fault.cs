@@ -266,4 +266,7 @@ public enum Fault
 
     /// <summary>Does not say why a capability is not native.</summary>
     HidesReasons,
+
+    /// <summary>Says that it takes part in transactions of a database, and does not.</summary>
+    ClaimsTransactions,
 }

@@ -29,6 +29,7 @@ public sealed class FaultyTransport : ITransport, IDeadLetterAccess, IQueueDepth
     /// <inheritdoc/>
     public TransportCapabilities Capabilities => _fault.Hits(Fault.HidesReasons)
         ? _inner.Capabilities with { Durability = Silent(_inner.Capabilities.Durability), DuplicateDetection = Silent(_inner.Capabilities.DuplicateDetection) }
+        : _fault.Hits(Fault.ClaimsTransactions) ? _inner.Capabilities with { Transactions = Capability.Native }
         : _inner.Capabilities;
 
     /// <inheritdoc/>

@@ -20,6 +20,7 @@ internal sealed class ScriptedTransport(params PublishResult[] script) : ITransp
         UncountedRelease = Capability.Native,
         ConfirmedSettlement = Capability.Native,
         DuplicateDetection = Capability.Native,
+        Transactions = Capability.Unsupported("it has no database"),
     };
 
     public Func<ValueTask> OnDeclare { get; set; } = static () => ValueTask.CompletedTask;

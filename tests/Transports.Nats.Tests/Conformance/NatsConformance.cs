@@ -59,3 +59,5 @@ public sealed class NatsShutdown(NatsFixture fixture) : ShutdownScenarios(fixtur
 public sealed class NatsSuspects(NatsFixture fixture) : SuspectScenarios(fixture);
 
 public sealed class NatsTestHost(NatsFixture fixture) : TestHostScenarios(fixture);
+
+public sealed class NatsTransactions(NatsFixture fixture) : TransactionScenarios(fixture);
