@@ -9,8 +9,8 @@ public sealed class ConsumeContext
     {
     }
 
-    /// <summary>The message's metadata and raw body.</summary>
-    public Envelope Envelope => Delivery.Envelope;
+    /// <summary>The message's metadata and raw body; of a message that an <see cref="IEnvelopeDecoder"/> took, what that made of it.</summary>
+    public Envelope Envelope { get; internal set; } = null!;
 
     /// <summary>The message's id.</summary>
     public string MessageId => Envelope.Id;

@@ -15,7 +15,7 @@ public interface IExceptionReporter
 
 /// <summary>An exception and where it came from.</summary>
 /// <param name="Exception">The exception.</param>
-/// <param name="During">What was being done: <c>handle</c>, <c>receive</c>, <c>settle</c>, <c>pump</c> or <c>on-failed</c>.</param>
+/// <param name="During">What was being done: <c>handle</c>, <c>decode</c>, <c>receive</c>, <c>settle</c>, <c>pump</c> or <c>on-failed</c>.</param>
 /// <param name="Queue">The queue.</param>
 public sealed record ExceptionReport(Exception Exception, string During, string Queue)
 {

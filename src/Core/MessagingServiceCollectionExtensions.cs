@@ -64,7 +64,7 @@ public static class MessagingServiceCollectionExtensions
         services.AddSingleton(static _ => new MessagingStatus());
         services.AddSingleton(static p => new Telemetry(
             p.GetService<System.Diagnostics.Metrics.IMeterFactory>(), p.GetRequiredService<TimeProvider>()));
-        services.AddSingleton(static p => new Serializers(p.GetRequiredService<MessagingRegistration>().Serializers));
+        services.AddSingleton(static p => p.GetRequiredService<MessagingRegistration>().BuildSerializers());
         services.AddSingleton<PublishingSwitch>();
         services.AddSingleton<IMessageBus>(static p => new MessageBus(
             p.GetRequiredService<MessagingRegistration>().PublishMiddleware.ConvertAll(middleware => middleware(p)),

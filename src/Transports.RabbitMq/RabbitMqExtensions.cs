@@ -64,6 +64,7 @@ public static class RabbitMqExtensions
             ConsumerTimeout = section.Value(nameof(options.ConsumerTimeout), options.ConsumerTimeout),
             MaxMessageBytes = section.Value(nameof(options.MaxMessageBytes), options.MaxMessageBytes),
             CreateTopology = section.Value(nameof(options.CreateTopology), options.CreateTopology),
+            CloudEvents = section.Value(nameof(options.CloudEvents), options.CloudEvents),
             Tls = section.Tls(),
         };
     }

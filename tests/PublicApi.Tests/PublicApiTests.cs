@@ -11,6 +11,7 @@ public sealed class PublicApiTests
 {
     [Theory]
     [InlineData("Postrider.Core")]
+    [InlineData("Postrider.Interop")]
     [InlineData("Postrider.Testing")]
     [InlineData("Postrider.Transports.Nats")]
     [InlineData("Postrider.Transports.Pgmq")]

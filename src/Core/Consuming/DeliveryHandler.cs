@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Postrider.Core.Decoding;
 using Postrider.Core.DeadLetters;
 using Postrider.Core.Diagnostics;
 using Postrider.Core.Publishing;
@@ -11,7 +12,7 @@ namespace Postrider.Core.Consuming;
 
 /// <summary>Runs one delivery: scope, chain, outcome, settlement. Never throws.</summary>
 internal sealed class DeliveryHandler(
-    ConsumerQueue queue, string system, int maxBodyBytes, IServiceScopeFactory scopes, Telemetry telemetry, ExceptionReports reports,
+    ConsumerQueue queue, string system, int maxBodyBytes, Decoders decoders, IServiceScopeFactory scopes, Telemetry telemetry, ExceptionReports reports,
     TimeProvider time, ILogger logger)
 {
     /// <returns>How to settle it, or null if its lease was lost.</returns>
@@ -24,8 +25,9 @@ internal sealed class DeliveryHandler(
             logger.Redelivered(delivery.Envelope.Id, queue.Name, delivery.Redeliveries);
         }
 
-        var operation = telemetry.BeginProcess(system, delivery);
-        var outcome = await RunAsync(slot, delivery).ConfigureAwait(false);
+        var unreadable = Decode(slot, delivery);
+        var operation = telemetry.BeginProcess(system, delivery.Queue, slot.Envelope);
+        var outcome = unreadable ?? await RunAsync(slot, delivery, slot.Envelope).ConfigureAwait(false);
         telemetry.EndProcess(operation, queue.Name, outcome ?? Outcome.Ack);
         if (slot.LeaseLost)
         {
@@ -43,20 +45,12 @@ internal sealed class DeliveryHandler(
             DeadLetterReason.RedeliveredTooOften,
             $"It was handed out {slot.Delivery!.Redeliveries + 1} times without an outcome; it probably ends the process that handles it."));
 
-    /// <returns>The outcome, or null if the handler was cancelled by the drain.</returns>
-    private async ValueTask<Outcome?> RunAsync(InFlight slot, Delivery delivery)
+    /// <summary>Makes the envelope that the consumer is to see, or tells why there is none. Retries and dead letters keep the delivery's own.</summary>
+    private Outcome? Decode(InFlight slot, Delivery delivery)
     {
         if (delivery.Defect is { } defect)
         {
             return Outcome.DeadLetterBecause(DeadLetterReason.Malformed, defect);
-        }
-
-        if (delivery.Envelope.ExpiresAt is { } end && end <= time.GetUtcNow())
-        {
-            var description = string.Create(CultureInfo.InvariantCulture, $"It was of use until {end:O}.");
-            return queue.OnExpired == ExpiredMessage.Discard
-                ? Outcome.DiscardBecause(DeadLetterReason.Expired, description)
-                : Outcome.DeadLetterBecause(DeadLetterReason.Expired, description);
         }
 
         if (delivery.Envelope.Body.Length > maxBodyBytes)
@@ -65,17 +59,41 @@ internal sealed class DeliveryHandler(
                 DeadLetterReason.Malformed, $"The body has {delivery.Envelope.Body.Length} bytes; the limit is {maxBodyBytes}.");
         }
 
-        if (queue.Find(delivery.Envelope) is not { } consumer)
+        try
+        {
+            slot.Envelope = decoders.Decode(delivery.Envelope);
+            return null;
+        }
+        catch (MalformedMessageException e)
+        {
+            var outcome = Outcome.DeadLetterBecause(DeadLetterReason.Malformed, e.Message, e);
+            reports.Add(new(e, "decode", queue.Name) { Envelope = delivery.Envelope with { Body = default }, Outcome = outcome.Kind });
+            return outcome;
+        }
+    }
+
+    /// <returns>The outcome, or null if the handler was cancelled by the drain.</returns>
+    private async ValueTask<Outcome?> RunAsync(InFlight slot, Delivery delivery, Envelope envelope)
+    {
+        if (envelope.ExpiresAt is { } end && end <= time.GetUtcNow())
+        {
+            var description = string.Create(CultureInfo.InvariantCulture, $"It was of use until {end:O}.");
+            return queue.OnExpired == ExpiredMessage.Discard
+                ? Outcome.DiscardBecause(DeadLetterReason.Expired, description)
+                : Outcome.DeadLetterBecause(DeadLetterReason.Expired, description);
+        }
+
+        if (queue.Find(envelope) is not { } consumer)
         {
             return Outcome.DeadLetterBecause(
                 DeadLetterReason.UnknownType,
-                delivery.Envelope.Type is { } type
+                envelope.Type is { } type
                     ? $"No consumer of the queue takes messages of the type '{type}'."
                     : "The message names no type, and the queue has consumers of several.");
         }
 
-        var attempt = delivery.Envelope.Attempt;
-        Cause.Begin(delivery.Envelope);
+        var attempt = envelope.Attempt;
+        Cause.Begin(envelope);
         try
         {
             var scope = scopes.CreateAsyncScope();
@@ -83,6 +101,7 @@ internal sealed class DeliveryHandler(
             {
                 var context = slot.Context;
                 context.Delivery = delivery;
+                context.Envelope = envelope;
                 context.Time = time;
                 context.Consumer = consumer.Name;
                 context.Services = scope.ServiceProvider;
@@ -98,7 +117,7 @@ internal sealed class DeliveryHandler(
         catch (Exception e)
         {
             var outcome = Failures.ToOutcome(e, attempt, consumer.Retry);
-            reports.Add(new(e, "handle", queue.Name) { Consumer = consumer.Name, Envelope = delivery.Envelope with { Body = default }, Outcome = outcome.Kind });
+            reports.Add(new(e, "handle", queue.Name) { Consumer = consumer.Name, Envelope = envelope with { Body = default }, Outcome = outcome.Kind });
             return outcome;
         }
     }
@@ -117,10 +136,10 @@ internal sealed class DeliveryHandler(
                     outcome.Exception, delivery.Envelope.Id, queue.Name, attempt, outcome.Reason.ToWireName(), outcome.Description);
                 var ran = outcome.Reason is not (DeadLetterReason.Expired or DeadLetterReason.RedeliveredTooOften);
                 var info = DeadLetterInfos.Create(delivery, outcome, ran ? attempt : attempt - 1, time.GetUtcNow());
-                if (queue.Find(delivery.Envelope) is { OnFailed: { } onFailed } consumer)
+                if (queue.Find(slot.Envelope) is { OnFailed: { } onFailed } consumer)
                 {
                     // Its services come when it is called, and the body is the transport's again by then.
-                    var kept = delivery.Envelope with { DeadLetter = info, Body = delivery.Envelope.Body.ToArray() };
+                    var kept = slot.Envelope with { DeadLetter = info, Body = slot.Envelope.Body.ToArray() };
                     slot.Failure = new(onFailed, new(kept, info, outcome.Exception, consumer.Name, null!));
                 }
 

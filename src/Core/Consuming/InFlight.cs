@@ -15,6 +15,9 @@ internal sealed class InFlight : IDisposable
     /// <summary>The delivery, until it is settled.</summary>
     public Delivery? Delivery { get; private set; }
 
+    /// <summary>What its consumer is to see of it.</summary>
+    public Envelope Envelope { get; set; } = null!;
+
     /// <summary>Another holder has the message: nothing is settled any more.</summary>
     public bool LeaseLost { get; private set; }
 
@@ -28,6 +31,7 @@ internal sealed class InFlight : IDisposable
         lock (_lock)
         {
             Delivery = delivery;
+            Envelope = delivery.Envelope;
             LeaseLost = false;
             _finished = false;
         }
@@ -48,7 +52,9 @@ internal sealed class InFlight : IDisposable
         {
             Delivery = null;
             Failure = null;
+            Envelope = null!;
             Context.Delivery = null!;
+            Context.Envelope = null!;
             Context.Services = null!;
             if (_cancelled || !_cancellation.TryReset())
             {

@@ -2,6 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Postrider.Core.Consuming;
+using Postrider.Core.Decoding;
 using Postrider.Core.Diagnostics;
 using Postrider.Core.Serialization;
 using Postrider.Core.Supervision;
@@ -78,11 +79,13 @@ internal sealed class MessagingHostedService(
         try
         {
             await DeclareAsync(transport, topology).ConfigureAwait(false);
+            var decoders = new Decoders(registration.Decoders);
             var supervisors = new Task[queues.Count];
             for (var i = 0; i < supervisors.Length; i++)
             {
                 var queue = queues[i];
-                var handler = new DeliveryHandler(queue, transport.Capabilities.System, options.MaxBodyBytes, scopes, telemetry, reports, time, _logger);
+                var handler = new DeliveryHandler(
+                    queue, transport.Capabilities.System, options.MaxBodyBytes, decoders, scopes, telemetry, reports, time, _logger);
                 var supervisor = new QueueSupervisor(transport, topology, queue, handler, options, status, scopes, telemetry, reports, time, _logger);
                 supervisors[i] = Task.Run(() => StopHostIfFatalAsync(supervisor.RunAsync(_stop.Token)), CancellationToken.None);
             }

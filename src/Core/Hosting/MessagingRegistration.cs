@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using Postrider.Core.Consuming;
+using Postrider.Core.Entities;
 using Postrider.Core.Serialization;
 using Postrider.Core.Transport;
 
@@ -25,6 +26,12 @@ internal sealed class MessagingRegistration
 
     public List<IMessageSerializer> Serializers { get; } = [new JsonMessageSerializer()];
 
+    public List<IEnvelopeDecoder> Decoders { get; } = [];
+
+    public List<Upcaster> Upcasters { get; } = [];
+
+    public EntityRegistry Entities { get; } = new();
+
     public Dictionary<string, Func<IServiceProvider, ITransport>> Transports { get; } = new(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>Chosen in code; it wins over configuration.</summary>
@@ -32,6 +39,9 @@ internal sealed class MessagingRegistration
 
     /// <summary>Chosen by <c>Messaging:Transport</c>.</summary>
     public string? ConfiguredTransport { get; set; }
+
+    public Serializers BuildSerializers() => new(
+        Serializers.ConvertAll(serializer => serializer is JsonMessageSerializer json ? json.With(Entities.Converters) : serializer), new(Upcasters));
 
     public Topology BuildTopology()
     {
@@ -63,11 +73,15 @@ internal sealed class MessagingRegistration
             foreach (var consumer in group)
             {
                 Check(consumer, first);
-                if (!byType.TryAdd(consumer.MessageType ?? AnyType, consumer.Build(ConsumeMiddleware, serializers)))
+                var built = consumer.Build(ConsumeMiddleware, serializers);
+                foreach (var name in consumer.MessageTypes.DefaultIfEmpty(AnyType))
                 {
-                    throw new MessagingConfigurationException(
-                        $"The queue '{group.Key}' has two consumers of {(consumer.MessageType is { } type ? $"'{type}'" : "text or bytes")}: "
-                        + $"'{byType[consumer.MessageType ?? AnyType].Name}' and '{consumer.Name}'. Give one of them a queue of its own.");
+                    if (!byType.TryAdd(name, built))
+                    {
+                        throw new MessagingConfigurationException(
+                            $"The queue '{group.Key}' has two consumers of {(name == AnyType ? "text or bytes" : $"'{name}'")}: "
+                            + $"'{byType[name].Name}' and '{consumer.Name}'. Give one of them a queue of its own.");
+                    }
                 }
             }
 
