@@ -9,7 +9,8 @@
 # TEXT. A broker is, in this order: the one that POSTRIDER_TEST_PGMQ (a connection string), POSTRIDER_TEST_RABBITMQ
 # (amqp://...) or POSTRIDER_TEST_NATS (nats://...) names, a private one from installed binaries, from `apt-get install`
 # (as root), or Docker's (compose.yaml).
-# With CI=true a test that is skipped because its broker is missing ("no broker: ...") counts as failed.
+# With CI=true a test that is skipped because its broker ("no broker: ...") or a client that is not ours ("no client:
+# ...", from `apt-get install`) is missing counts as failed.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -174,8 +175,8 @@ run_project() { # PROJECT: the name of a folder in tests/ and of its project
         bad=1
     fi
     if [[ ${CI:-} == true ]]; then
-        lacking=$({ grep -oE '<reason>(<!\[CDATA\[)?no broker:' "$result" || true; } | wc -l)
-        [[ $lacking -eq 0 ]] || say "$1 skipped $lacking tests for want of a broker. Under CI they count as failed."
+        lacking=$({ grep -oE '<reason>(<!\[CDATA\[)?no (broker|client):' "$result" || true; } | wc -l)
+        [[ $lacking -eq 0 ]] || say "$1 skipped $lacking tests for want of a broker or a client. Under CI they count as failed."
     fi
     passed=$((passed + $(attribute passed "$totals")))
     failed=$((failed + bad + lacking))
@@ -185,6 +186,7 @@ run_project() { # PROJECT: the name of a folder in tests/ and of its project
 # The path says where run_project finds the programs, whatever the nearest Directory.Build.props is.
 dotnet build Framework.sln -c "$configuration" --artifacts-path "$PWD/artifacts" </dev/null || give_up "the build failed, see above."
 use_brokers
+eng/brokers.sh clients || say "tests with psql, amqp-tools or Python's Pika are skipped where those are not installed."
 export TMPDIR=$work # whatever tests leave goes with it, and brokers they forgot are stopped
 # Every project whose name ends in Tests; others in tests/ are helpers of theirs.
 for project in tests/*Tests/; do

@@ -6,6 +6,7 @@
 #   eng/brokers.sh BROKER kill DIR           as a crash would: kill -9, all of it at once
 #   eng/brokers.sh BROKER stop DIR           a clean stop, within seconds
 #   eng/brokers.sh sweep DIR                 stops every broker whose folder is in DIR
+#   eng/brokers.sh clients                   makes sure that the clients of others are there: psql, amqp-tools, Python's Pika
 #
 # BROKER is postgres, rabbitmq or nats. POSTRIDER_BROKERS chooses the generation: `oldest` (the default) is what this
 # machine has or its apt offers, `newest` is Debian unstable in a chroot, which needs root on Debian or Ubuntu.
@@ -41,6 +42,15 @@ install_generation() {
         "${kind}_server" >/dev/null || die "apt installed '${PACKAGE[$kind]}', yet its server is not where Debian puts it."
         say "$kind is installed: $("${kind}_server")"
     done
+}
+
+# They run on this machine, whatever the servers' generation.
+install_clients() {
+    local missing=()
+    [[ -x /usr/bin/psql ]] || missing+=(postgresql-client)
+    [[ -x /usr/bin/amqp-publish && -x /usr/bin/amqp-get ]] || missing+=(amqp-tools)
+    /usr/bin/python3 -c 'import pika' 2>/dev/null || missing+=(python3-pika)
+    [[ ${#missing[@]} -eq 0 ]] || apt_install "${missing[@]}"
 }
 
 can_apt() { [[ $EUID -eq 0 ]] && command -v apt-get >/dev/null; }
@@ -324,6 +334,7 @@ esac
 
 case "$* " in
     "install "*) install_generation ;;
+    "clients ") install_clients ;;
     "sweep "?*) sweep "$2" ;;
     "postgres "* | "rabbitmq "* | "nats "*)
         [[ -n ${3:-} ]] || usage

@@ -3,6 +3,7 @@ using BenchmarkDotNet.Attributes;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Postrider.Core.Consuming;
+using Postrider.Core.Decoding;
 using Postrider.Core.Diagnostics;
 using Postrider.Core.Serialization;
 
@@ -33,7 +34,7 @@ public class ConsumePath
     public void Start()
     {
         _services = new ServiceCollection().AddScoped<Clerk>().AddScoped<Consumer>().BuildServiceProvider();
-        var serializers = new Serializers([new JsonMessageSerializer()]);
+        var serializers = new Serializers([new JsonMessageSerializer()], new([]));
         var (decode, scope) = (Decode, Scope);
         ConsumeDelegate chain = context =>
         {
@@ -53,7 +54,8 @@ public class ConsumePath
         var telemetry = new Telemetry(null, TimeProvider.System);
         var reports = new ExceptionReports([], telemetry, TimeProvider.System, NullLogger.Instance);
         var scopes = Scope ? _services.GetRequiredService<IServiceScopeFactory>() : new NoScopes();
-        var handler = new DeliveryHandler(queue, "null", int.MaxValue, new([]), scopes, telemetry, reports, TimeProvider.System, NullLogger.Instance);
+        var handler = new DeliveryHandler(
+            queue, "null", int.MaxValue, new([]), new Decoders([]), scopes, telemetry, reports, TimeProvider.System, NullLogger.Instance);
         _pump = new(
             new NullTransport(), _receiver, queue, handler, TimeSpan.FromSeconds(1), status, scopes, telemetry, reports, TimeProvider.System, NullLogger.Instance);
         _running = Task.Run(() => _pump.RunAsync(_stop.Token));

@@ -13,7 +13,7 @@ namespace Postrider.Micro;
 public class Mapping
 {
     private readonly byte[] _body = Order.Bytes();
-    private readonly RabbitMq.EnvelopeMapper _rabbitMapper = new();
+    private readonly RabbitMq.EnvelopeMapper _rabbitMapper = new(cloudEvents: false);
     private readonly Nats.EnvelopeReader _natsReader = new();
     private readonly Pgmq.EnvelopeReader _pgmqReader = new("bench");
     private readonly NatsHeaders _natsHeaders = [];
@@ -30,7 +30,7 @@ public class Mapping
         _pgmqHeaders = Pgmq.EnvelopeMapper.Write(_envelope).Headers;
         NatsWrite();
         _natsBytes = Encoding.UTF8.GetBytes($"NATS/1.0\r\n{string.Concat(_natsHeaders.Select(static header => $"{header.Key}: {header.Value}\r\n"))}\r\n");
-        var written = new RabbitMq.EnvelopeMapper().Write(new(RabbitMq.RabbitMqTopology.Topics, "bench.order", _envelope, 0), RabbitMq.RabbitMqTopology.Topics);
+        var written = new RabbitMq.EnvelopeMapper(cloudEvents: false).Write(new(RabbitMq.RabbitMqTopology.Topics, "bench.order", _envelope, 0), RabbitMq.RabbitMqTopology.Topics);
         _properties = new(written)
         {
             // As they come from the wire.

@@ -11,7 +11,9 @@ public sealed class ConsumeContext
 
     internal ConsumeContext(InFlight place) => Place = place;
 
-    /// <summary>The message's metadata and raw body, as it was before its content encoding.</summary>
+    /// <summary>
+    /// The message's metadata and raw body, as it was before its content encoding; of a message that an <see cref="IEnvelopeDecoder"/> took, what that made of it.
+    /// </summary>
     public Envelope Envelope { get; internal set; } = null!;
 
     /// <summary>The message's id.</summary>

@@ -20,6 +20,16 @@ public sealed class PublishException(string message, string messageId, PublishSt
 /// <summary>A body cannot be decoded. The message goes to the dead-letter queue at once, its bytes kept.</summary>
 public sealed class MalformedMessageException(string message, Exception? innerException = null) : MessagingException(message, innerException);
 
+/// <summary>
+/// A message has an older version than its consumer takes, and no upcaster is registered. It is a dead letter (<see cref="DeadLetterReason.NonRetryable"/>) at once.
+/// </summary>
+public sealed class UnsupportedVersionException(string message) : MessagingException(message);
+
+/// <summary>
+/// A message refers to an entity that does not exist or that it must not refer to. It is a dead letter (<see cref="DeadLetterReason.NonRetryable"/>) at once.
+/// </summary>
+public sealed class EntityReferenceException(string message) : MessagingException(message);
+
 /// <summary>The broker could not do what was asked. Messages never contain secrets.</summary>
 public sealed class TransportException(string message, TransportError reason, Exception? innerException = null)
     : MessagingException(message, innerException)

@@ -15,7 +15,9 @@ public interface IExceptionReporter
 
 /// <summary>An exception and where it came from.</summary>
 /// <param name="Exception">The exception.</param>
-/// <param name="During">What was being done: <c>connect</c>, <c>receive</c>, <c>handle</c>, <c>renew</c>, <c>settle</c>, <c>pump</c> or <c>on-failed</c>.</param>
+/// <param name="During">
+/// What was being done: <c>connect</c>, <c>receive</c>, <c>decode</c>, <c>handle</c>, <c>renew</c>, <c>settle</c>, <c>pump</c>, <c>stop</c> or <c>on-failed</c>.
+/// </param>
 /// <param name="Queue">The queue; null for <c>connect</c>, which is of all.</param>
 public sealed record ExceptionReport(Exception Exception, string During, string? Queue)
 {

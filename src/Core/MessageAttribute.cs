@@ -9,6 +9,11 @@ public sealed class MessageAttribute(string name) : Attribute
     /// <summary>The stable name.</summary>
     public string Name { get; } = name;
 
+    /// <summary>
+    /// Names it had before: a consumer of it takes messages of these names too, and its queue is bound to the topics of these names unless its options name topics.
+    /// </summary>
+    public string[] Aliases { get; init; } = [];
+
     /// <summary>Which version of its schema the type is, from 1 on. It travels with each message; 0: none does.</summary>
     public int Version { get; init; }
 }

@@ -20,6 +20,8 @@ public sealed class MessagingBuilder
     /// <summary>The services being registered.</summary>
     public IServiceCollection Services { get; }
 
+    internal MessagingRegistration Registration => _registration;
+
     /// <summary>Chooses options for a purpose, unless <c>Messaging:Preset</c> does. Before consumers are added.</summary>
     /// <exception cref="MessagingConfigurationException">Consumers have been added with other defaults.</exception>
     public MessagingBuilder UsePreset(MessagingPreset preset)
@@ -177,6 +179,28 @@ public sealed class MessagingBuilder
     {
         Services.TryAddSingleton<TTransform>();
         return UseBodyTransform(static services => services.GetRequiredService<TTransform>());
+    }
+
+    /// <summary>
+    /// Makes an older version of a message newer: a consumer of <typeparamref name="TTo"/> gets messages of the version that <typeparamref name="TFrom"/> is marked with
+    /// (<see cref="MessageAttribute.Version"/>), too. Upcasters form chains. A message that says no version is one of version 1, if a chain begins there.
+    /// </summary>
+    /// <param name="upcast">Must be thread-safe. What it throws is a failure of the consumer.</param>
+    public MessagingBuilder UseUpcaster<TFrom, TTo>(Func<TFrom, TTo> upcast)
+        where TFrom : notnull
+        where TTo : notnull
+    {
+        ArgumentNullException.ThrowIfNull(upcast);
+        _registration.Upcasters.Add(new Upcaster<TFrom, TTo>(upcast));
+        return this;
+    }
+
+    /// <summary>Reads messages of a foreign form. The first registered that takes a message reads it; CloudEvents in structured mode are read without registration.</summary>
+    public MessagingBuilder UseDecoder(IEnvelopeDecoder decoder)
+    {
+        ArgumentNullException.ThrowIfNull(decoder);
+        _registration.Decoders.Add(decoder);
+        return this;
     }
 
     /// <summary>Makes a transport available under a name, for <c>Messaging:Transport</c> in the configuration to choose. It reads no options.</summary>

@@ -67,7 +67,7 @@ public static class MessagingServiceCollectionExtensions
         services.AddSingleton(static p => new MessagingStatus(p.GetRequiredService<TransportSet>().All.Select(static one => one.Status)));
         services.AddSingleton(static p => new Telemetry(
             p.GetService<System.Diagnostics.Metrics.IMeterFactory>(), p.GetRequiredService<TimeProvider>()));
-        services.AddSingleton(static p => new Serializers(p.GetRequiredService<MessagingRegistration>().Serializers));
+        services.AddSingleton(static p => p.GetRequiredService<MessagingRegistration>().BuildSerializers());
         services.AddSingleton(static p => new BodyTransforms(p.GetRequiredService<MessagingRegistration>().BodyTransforms.Select(create => create(p))));
         services.AddSingleton(static p => new MessagingDescription(
             p.GetRequiredService<MessagingRegistration>(), p.GetRequiredService<MessagingSettings>(), p.GetRequiredService<MessagingOptions>(),

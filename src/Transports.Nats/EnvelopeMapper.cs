@@ -26,6 +26,9 @@ internal static class EnvelopeMapper
     public const string CorrelationId = "ce-correlationid";
     public const string CausationId = "ce-causationid";
     public const string ContentType = "ce-datacontenttype";
+
+    /// <summary>By the binding for NATS it tells that the body is a whole CloudEvent.</summary>
+    public const string PlainContentType = "content-type";
     public const string ContentEncoding = "content-encoding";
     public const string TraceParent = "traceparent";
     public const string TraceState = "tracestate";
@@ -70,7 +73,12 @@ internal static class EnvelopeMapper
     public static void Write(NatsHeaders headers, Envelope envelope, string messageId, bool onTopic, TimeSpan delay = default, int counted = 0)
     {
         headers[MessageId] = messageId;
-        headers[SpecVersion] = "1.0";
+        if (envelope.Type is not null && envelope.Source is not null)
+        {
+            // It has all that makes a CloudEvent.
+            headers[SpecVersion] = "1.0";
+        }
+
         Text(headers, Id, envelope.Id);
         Text(headers, Type, envelope.Type);
         Text(headers, Source, envelope.Source);
@@ -79,7 +87,7 @@ internal static class EnvelopeMapper
         Moment(headers, ExpiryTime, envelope.ExpiresAt);
         Text(headers, Subject, envelope.Subject);
         Text(headers, Key, envelope.Key);
-        Text(headers, ContentType, envelope.ContentType);
+        Text(headers, IsStructured(envelope.ContentType) ? PlainContentType : ContentType, envelope.ContentType);
         Text(headers, ContentEncoding, envelope.ContentEncoding);
         Plain(headers, TraceParent, envelope.TraceParent);
         Plain(headers, TraceState, envelope.TraceState);
@@ -118,11 +126,14 @@ internal static class EnvelopeMapper
         name.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase)
         || name.StartsWith("ce-", StringComparison.OrdinalIgnoreCase)
         || name.StartsWith("nats-", StringComparison.OrdinalIgnoreCase)
-        || name.Equals("content-type", StringComparison.OrdinalIgnoreCase)
+        || name.Equals(PlainContentType, StringComparison.OrdinalIgnoreCase)
         || name.Equals(ContentEncoding, StringComparison.OrdinalIgnoreCase)
         || name.Equals(TraceParent, StringComparison.OrdinalIgnoreCase)
         || name.Equals(TraceState, StringComparison.OrdinalIgnoreCase)
         || name.Equals(Baggage, StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>Whether the media type is that of a CloudEvent in structured mode.</summary>
+    public static bool IsStructured(string? contentType) => contentType?.StartsWith("application/cloudevents", StringComparison.OrdinalIgnoreCase) == true;
 
     private static void WriteInfo(NatsHeaders headers, DeadLetterInfo info)
     {
@@ -175,7 +186,11 @@ internal static class EnvelopeMapper
 
     private static void User(NatsHeaders headers, string name, string value)
     {
-        if (HeaderText.IsPlainName(name) && HeaderText.IsPlain(value) && !IsReserved(name))
+        if (CloudEventHeaders.IsExtension(name))
+        {
+            headers[name] = HeaderText.Encode(value);
+        }
+        else if (HeaderText.IsPlainName(name) && HeaderText.IsPlain(value) && !IsReserved(name))
         {
             headers[name] = value;
         }

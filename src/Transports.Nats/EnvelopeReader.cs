@@ -43,7 +43,7 @@ internal sealed class EnvelopeReader
             ExpiresAt = f.ExpiryTime,
             Key = f.Key,
             Subject = f.Subject,
-            ContentType = f.ContentType,
+            ContentType = EnvelopeMapper.IsStructured(f.PlainContentType) ? f.PlainContentType : f.ContentType ?? f.PlainContentType,
             ContentEncoding = f.ContentEncoding,
             TraceParent = Meant(f.OwnTraceParent, f.TraceParent),
             TraceState = Meant(f.OwnTraceState, f.TraceState),
@@ -95,8 +95,13 @@ internal sealed class EnvelopeReader
                 case var n when n.SequenceEqual("correlationid"u8): f.CorrelationId = HeaderText.Decode(value); return;
                 case var n when n.SequenceEqual("causationid"u8): f.CausationId = HeaderText.Decode(value); return;
                 case var n when n.SequenceEqual("datacontenttype"u8): f.ContentType = _contentType.Decode(value); return;
+                case var n when n.SequenceEqual("traceparent"u8): f.TraceParent ??= HeaderText.Decode(value); return;
+                case var n when n.SequenceEqual("tracestate"u8): f.TraceState ??= HeaderText.Decode(value); return;
                 case var n when n.SequenceEqual("specversion"u8): return;
             }
+
+            AddUser(ref f, Encoding.UTF8.GetString(name), HeaderText.Decode(value));
+            return;
         }
         else if (name.StartsWith("x-postrider-"u8))
         {
@@ -125,7 +130,7 @@ internal sealed class EnvelopeReader
         }
         else if (Ascii.EqualsIgnoreCase(name, "content-type"u8))
         {
-            f.ContentType ??= Encoding.UTF8.GetString(value);
+            f.PlainContentType = Encoding.UTF8.GetString(value);
             return;
         }
         else if (Ascii.EqualsIgnoreCase(name, "content-encoding"u8))
@@ -183,7 +188,7 @@ internal sealed class EnvelopeReader
 
     private struct Fields
     {
-        public string? Id, Type, Source, Key, Subject, ContentType, ContentEncoding, Topic, CorrelationId, CausationId, ReplyTo;
+        public string? Id, Type, Source, Key, Subject, ContentType, PlainContentType, ContentEncoding, Topic, CorrelationId, CausationId, ReplyTo;
         public string? TraceParent, TraceState, Baggage, OwnTraceParent, OwnTraceState, OwnBaggage;
         public string? Reason, Description, ExceptionType, ExceptionMessage, Stack, DeadQueue, DeadTopic, Host;
         public DateTimeOffset? Time, RecordedTime, ExpiryTime, At;

@@ -26,6 +26,9 @@ internal static class EnvelopeMapper
     public const string Key = "ce-partitionkey";
     public const string CorrelationId = "ce-correlationid";
     public const string CausationId = "ce-causationid";
+    public const string DataContentType = "ce-datacontenttype";
+    public const string EventTraceParent = "ce-traceparent";
+    public const string EventTraceState = "ce-tracestate";
     public const string ContentType = "content-type";
     public const string ContentEncoding = "content-encoding";
     public const string TraceParent = "traceparent";
@@ -77,7 +80,12 @@ internal static class EnvelopeMapper
         buffer.Reset();
         json.Reset();
         json.WriteStartObject();
-        json.WriteString(Names.SpecVersion, Version);
+        if (envelope.Type is not null && envelope.Source is not null)
+        {
+            // It has all that makes a CloudEvent.
+            json.WriteString(Names.SpecVersion, Version);
+        }
+
         Text(json, Names.Id, envelope.Id);
         Text(json, Names.Type, envelope.Type);
         Text(json, Names.Source, envelope.Source);
@@ -158,7 +166,7 @@ internal static class EnvelopeMapper
     public static bool IsReserved(string name) =>
         name.StartsWith(Prefix, StringComparison.Ordinal)
         || name is SpecVersion or Id or Type or Source or Time or RecordedTime or ExpiryTime or Subject or Key or CorrelationId or CausationId
-            or ContentType or ContentEncoding or TraceParent or TraceState or Baggage;
+            or DataContentType or EventTraceParent or EventTraceState or ContentType or ContentEncoding or TraceParent or TraceState or Baggage;
 
     /// <summary>Whether the media type is JSON: <c>application/json</c> or any with <c>+json</c>, whatever its parameters.</summary>
     public static bool IsJson(string? contentType)

@@ -117,6 +117,9 @@ internal sealed class EnvelopeReader(string table)
                 case var n when n.SequenceEqual("ce-recordedtime"u8): f.RecordedTime = TimeOf(ref reader, headers); return;
                 case var n when n.SequenceEqual("ce-expirytime"u8): f.ExpiryTime = TimeOf(ref reader, headers); return;
                 case var n when n.SequenceEqual("ce-specversion"u8): reader.TrySkip(); return;
+                case var n when n.SequenceEqual("ce-datacontenttype"u8): f.ContentType ??= Value(ref reader, headers, ref _contentType); return;
+                case var n when n.SequenceEqual("ce-traceparent"u8): f.TraceParent ??= Value(ref reader, headers); return;
+                case var n when n.SequenceEqual("ce-tracestate"u8): f.TraceState ??= Value(ref reader, headers); return;
                 case var n when n.SequenceEqual("content-type"u8): f.ContentType = Value(ref reader, headers, ref _contentType); return;
                 case var n when n.SequenceEqual("content-encoding"u8): f.ContentEncoding = Value(ref reader, headers); return;
                 case var n when n.SequenceEqual("traceparent"u8): f.TraceParent = Value(ref reader, headers); return;

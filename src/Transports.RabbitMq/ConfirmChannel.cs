@@ -17,7 +17,7 @@ internal sealed class ConfirmChannel : IAsyncDisposable
     private readonly IChannel _channel;
     private readonly string _where;
     private readonly SemaphoreSlim _window;
-    private readonly EnvelopeMapper _mapper = new();
+    private readonly EnvelopeMapper _mapper;
     private readonly Lock _lock = new();
     private readonly Dictionary<ulong, Sent> _sent = [];
     private ulong _oldest = 1;
@@ -27,9 +27,10 @@ internal sealed class ConfirmChannel : IAsyncDisposable
     /// <param name="channel">Opened with confirms and without tracking.</param>
     /// <param name="where">For messages.</param>
     /// <param name="window">Released for each message that has ended.</param>
-    public ConfirmChannel(IChannel channel, string where, SemaphoreSlim window)
+    /// <param name="cloudEvents">As for <see cref="EnvelopeMapper"/>.</param>
+    public ConfirmChannel(IChannel channel, string where, SemaphoreSlim window, bool cloudEvents)
     {
-        (_channel, _where, _window) = (channel, where, window);
+        (_channel, _where, _window, _mapper) = (channel, where, window, new(cloudEvents));
         channel.BasicAcksAsync += (_, ack) => End(ack.DeliveryTag, ack.Multiple, stored: true);
         channel.BasicNacksAsync += (_, nack) => End(nack.DeliveryTag, nack.Multiple, stored: false);
         channel.BasicReturnAsync += Returned;

@@ -13,9 +13,15 @@ namespace Postrider.Transports.RabbitMq;
 /// such a name, or of one that the broker uses, is kept apart under <see cref="UserPrefix"/>.</para>
 /// <para>Not thread-safe: properties and headers are used again for each message.</para>
 /// </remarks>
-internal sealed class EnvelopeMapper
+/// <param name="cloudEvents">Whether to write as headers, too, what CloudEvents require and AMQP has properties for.</param>
+internal sealed class EnvelopeMapper(bool cloudEvents)
 {
     public const string CloudEvents = "cloudEvents_";
+    public const string SpecVersion = CloudEvents + "specversion";
+    public const string Id = CloudEvents + "id";
+    public const string Type = CloudEvents + "type";
+    public const string Source = CloudEvents + "source";
+    public const string CorrelationId = CloudEvents + "correlationid";
     public const string Time = CloudEvents + "time";
     public const string RecordedTime = CloudEvents + "recordedtime";
     public const string ExpiryTime = CloudEvents + "expirytime";
@@ -83,7 +89,17 @@ internal sealed class EnvelopeMapper
         _properties.CorrelationId = Short(envelope.CorrelationId, LongCorrelationId);
         _properties.ReplyTo = Short(envelope.ReplyTo, LongReplyTo);
         _properties.AppId = Short(envelope.Source, LongSource);
-        WriteTime(envelope.OccurredAt ?? envelope.SentAt);
+        var isEvent = cloudEvents && envelope.Type is not null && envelope.Source is not null;
+        if (isEvent)
+        {
+            _headers.Add(SpecVersion, "1.0");
+            Text(Id, envelope.Id);
+            Text(Type, envelope.Type);
+            Text(Source, envelope.Source);
+            Text(CorrelationId, envelope.CorrelationId);
+        }
+
+        WriteTime(envelope.OccurredAt ?? envelope.SentAt, asHeader: isEvent);
         Moment(RecordedTime, envelope.OccurredAt is null ? null : envelope.SentAt);
         Moment(ExpiryTime, envelope.ExpiresAt);
         Text(Subject, envelope.Subject);
@@ -117,7 +133,10 @@ internal sealed class EnvelopeMapper
         {
             foreach (var (name, value) in envelope.Headers)
             {
-                _headers.Add(IsReserved(name) ? UserPrefix + name : name, value ?? "");
+                var written = IsReserved(name) ? UserPrefix + name
+                    : CloudEventHeaders.IsExtension(name) ? string.Concat(CloudEvents, name.AsSpan(CloudEventHeaders.Prefix.Length))
+                    : name;
+                _headers.Add(written, value ?? "");
             }
         }
 
@@ -130,7 +149,9 @@ internal sealed class EnvelopeMapper
     }
 
     /// <summary>Why the message cannot be put into AMQP, or null.</summary>
-    public static string? WhyUnfit(Envelope envelope)
+    /// <param name="envelope">The message.</param>
+    /// <param name="cloudEvents">Some of it is written twice, then.</param>
+    public static string? WhyUnfit(Envelope envelope, bool cloudEvents)
     {
         if (string.IsNullOrEmpty(envelope.Id))
         {
@@ -141,7 +162,8 @@ internal sealed class EnvelopeMapper
         if (!Fits(envelope.Id, ref size) || !Fits(envelope.Type, ref size) || !Fits(envelope.ContentType, ref size) || !Fits(envelope.CorrelationId, ref size)
             || !Fits(envelope.ContentEncoding, ref size) || !Fits(envelope.CausationId, ref size) || !Fits(envelope.ReplyTo, ref size)
             || !Fits(envelope.Subject, ref size) || !Fits(envelope.Source, ref size) || !Fits(envelope.Key, ref size) || !Fits(envelope.Topic, ref size) || !Fits(envelope.TraceParent, ref size)
-            || !Fits(envelope.TraceState, ref size) || !Fits(envelope.Baggage, ref size))
+            || !Fits(envelope.TraceState, ref size) || !Fits(envelope.Baggage, ref size)
+            || (cloudEvents && !(Fits(envelope.Id, ref size) && Fits(envelope.Type, ref size) && Fits(envelope.Source, ref size) && Fits(envelope.CorrelationId, ref size))))
         {
             return "A property holds half a surrogate pair.";
         }
@@ -207,7 +229,7 @@ internal sealed class EnvelopeMapper
         return true;
     }
 
-    private void WriteTime(DateTimeOffset? time)
+    private void WriteTime(DateTimeOffset? time, bool asHeader)
     {
         if (time is not { } at)
         {
@@ -217,7 +239,7 @@ internal sealed class EnvelopeMapper
 
         var (seconds, milliseconds) = (at.ToUnixTimeSeconds(), at.ToUnixTimeMilliseconds());
         _properties.Timestamp = seconds > 0 ? new(seconds) : default;
-        if (seconds <= 0 || milliseconds != seconds * 1000)
+        if (asHeader || seconds <= 0 || milliseconds != seconds * 1000)
         {
             at.UtcDateTime.TryFormat(_time, out _, "yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture);
             _headers.Add(Time, _time);

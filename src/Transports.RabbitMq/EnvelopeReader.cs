@@ -151,7 +151,13 @@ internal static class EnvelopeReader
             case "id": f.Id ??= HeaderText.Of(value); break;
             case "type": f.Type ??= HeaderText.Of(value); break;
             case "source": f.Source ??= HeaderText.Of(value); break;
+            case "datacontenttype": f.ContentType ??= HeaderText.Of(value); break;
+            case "traceparent": f.TraceParent ??= HeaderText.Of(value); break;
+            case "tracestate": f.TraceState ??= HeaderText.Of(value); break;
             case "specversion": break;
+            case var attribute when CloudEventHeaders.Prefix + attribute is var extension && CloudEventHeaders.IsExtension(extension):
+                (f.User ??= new(StringComparer.Ordinal))[extension] = HeaderText.Of(value);
+                break;
             default: (f.User ??= new(StringComparer.Ordinal))[name] = HeaderText.Of(value); break;
         }
     }

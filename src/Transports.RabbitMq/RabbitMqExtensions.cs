@@ -70,6 +70,7 @@ public static class RabbitMqExtensions
             ConsumerTimeout = settings.Value(nameof(options.ConsumerTimeout), options.ConsumerTimeout),
             MaxMessageBytes = settings.Value(nameof(options.MaxMessageBytes), options.MaxMessageBytes),
             CreateTopology = settings.Value(nameof(options.CreateTopology), options.CreateTopology),
+            CloudEvents = settings.Value(nameof(options.CloudEvents), options.CloudEvents),
             Tls = settings.Tls(),
         };
     }

@@ -46,6 +46,12 @@ public sealed record RabbitMqOptions
     /// </summary>
     public bool CreateTopology { get; init; } = true;
 
+    /// <summary>
+    /// Whether every message is a CloudEvent in binary mode for consumers that know only those: <c>cloudEvents_specversion</c>, <c>_id</c>, <c>_type</c>, <c>_source</c>,
+    /// <c>_time</c> and <c>_correlationid</c> are written beside the properties that say the same. What others write is read in any case.
+    /// </summary>
+    public bool CloudEvents { get; init; }
+
     /// <summary>How <c>amqps</c> connections are secured. Null: by the certificate authorities that the machine trusts.</summary>
     public TlsOptions? Tls { get; init; }
 
@@ -77,6 +83,7 @@ public sealed record RabbitMqOptions
             .Append(", ConsumerTimeout = ").Append(ConsumerTimeout)
             .Append(", MaxMessageBytes = ").Append(MaxMessageBytes)
             .Append(", CreateTopology = ").Append(CreateTopology)
+            .Append(", CloudEvents = ").Append(CloudEvents)
             .Append(", Tls = ").Append(Tls);
         return true;
     }

@@ -17,6 +17,7 @@ internal sealed class RabbitMqPublisher : IAsyncDisposable
 
     private readonly Connections _connections;
     private readonly bool _create;
+    private readonly bool _cloudEvents;
     private readonly SemaphoreSlim _window = new(Window);
     private readonly SendQueue<PublishCall, WireMessage> _queue;
     private readonly CancellationTokenSource _stop = new();
@@ -25,7 +26,7 @@ internal sealed class RabbitMqPublisher : IAsyncDisposable
 
     public RabbitMqPublisher(Connections connections, RabbitMqOptions options)
     {
-        (_connections, _create, _largest) = (connections, options.CreateTopology, options.MaxMessageBytes);
+        (_connections, _create, _cloudEvents, _largest) = (connections, options.CreateTopology, options.CloudEvents, options.MaxMessageBytes);
         _queue = new(1, WriteAsync, () => RabbitMqErrors.Map(new ObjectDisposedException(nameof(RabbitMqTransport)), "publish", connections.Where));
     }
 
@@ -45,7 +46,7 @@ internal sealed class RabbitMqPublisher : IAsyncDisposable
             return TooLarge(message.Envelope.Body.Length, largest, _connections.Where);
         }
 
-        return EnvelopeMapper.WhyUnfit(message.Envelope) is { } unfit
+        return EnvelopeMapper.WhyUnfit(message.Envelope, _cloudEvents) is { } unfit
             ? new TransportException($"The message '{message.Envelope.Id}' cannot be sent: {unfit}", TransportError.Other)
             : message.Delay > DelayTime.Longest
             ? new TransportException($"The delay {message.Delay} is longer than {DelayTime.Longest}, the longest that RabbitMQ can keep.", TransportError.Other)
@@ -151,6 +152,6 @@ internal sealed class RabbitMqPublisher : IAsyncDisposable
             await RabbitMqTopology.DeclareTopicsAsync(channel).ConfigureAwait(false);
         }
 
-        _channel = new(channel, _connections.Where, _window);
+        _channel = new(channel, _connections.Where, _window, _cloudEvents);
     }
 }

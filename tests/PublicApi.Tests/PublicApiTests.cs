@@ -12,6 +12,7 @@ public sealed class PublicApiTests
     [Theory]
     [InlineData("Postrider.Core")]
     [InlineData("Postrider.Dashboard")]
+    [InlineData("Postrider.Interop")]
     [InlineData("Postrider.Testing")]
     [InlineData("Postrider.Transports.Nats")]
     [InlineData("Postrider.Transports.Pgmq")]

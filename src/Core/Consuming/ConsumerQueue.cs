@@ -10,6 +10,8 @@ internal sealed class ConsumerQueue
     private const int SmallestWindow = 32;
     private const int QuickWindow = 512;
 
+    private readonly BuiltConsumer? _only;
+
     public required string Name { get; init; }
 
     /// <summary>The transport that it is on; null: the default one.</summary>
@@ -31,7 +33,16 @@ internal sealed class ConsumerQueue
 
     public ExpiredMessage OnExpired { get; init; }
 
-    public required FrozenDictionary<string, BuiltConsumer> ByType { get; init; }
+    /// <summary>By each name that a message may have; a consumer may have several.</summary>
+    public required FrozenDictionary<string, BuiltConsumer> ByType
+    {
+        get;
+        init
+        {
+            field = value;
+            _only = value.Values.Distinct().Count() == 1 ? value.Values[0] : null;
+        }
+    }
 
     /// <summary>The consumer of text or bytes, which takes whatever no other takes.</summary>
     public BuiltConsumer? Fallback { get; init; }
@@ -50,7 +61,7 @@ internal sealed class ConsumerQueue
             return ByType.TryGetValue(type, out var consumer) ? consumer : Fallback;
         }
 
-        return Fallback ?? (ByType.Count == 1 ? ByType.Values[0] : null);
+        return Fallback ?? _only;
     }
 }
 

@@ -6,13 +6,13 @@ namespace Postrider.Core.Consuming;
 
 /// <summary>A consumer as registered. The closed generic below is its invoker: no reflection at run time.</summary>
 /// <param name="name">Who it is, for people.</param>
-/// <param name="messageType">What it consumes; null for text and bytes.</param>
+/// <param name="messageTypes">The names of what it consumes; none for text and bytes.</param>
 /// <param name="options">Its options.</param>
-internal abstract class ConsumerRegistration(string name, string? messageType, ConsumerOptions options)
+internal abstract class ConsumerRegistration(string name, ImmutableArray<string> messageTypes, ConsumerOptions options)
 {
     public string Name { get; } = name;
 
-    public string? MessageType { get; } = messageType;
+    public ImmutableArray<string> MessageTypes { get; } = messageTypes;
 
     /// <summary>Those of its code, and from the start on with what the configuration says of its queue.</summary>
     public ConsumerOptions Options { get; set; } = options;
@@ -26,9 +26,7 @@ internal abstract class ConsumerRegistration(string name, string? messageType, C
 
     /// <summary>What is bound to its queue. Text and bytes have no topic of their own: without any they are only sent to the queue.</summary>
     public ImmutableArray<string> Topics =>
-        !Options.Topics.IsDefaultOrEmpty ? Options.Topics
-        : MessageType is { } topic ? [topic]
-        : [];
+        Options.Topics.IsDefaultOrEmpty ? MessageTypes : Options.Topics;
 
     /// <summary>Global middlewares outside, the consumer's own inside them, decoding and the consumer innermost.</summary>
     public BuiltConsumer Build(IReadOnlyList<ConsumeMiddleware> global, Serializers serializers)
@@ -51,7 +49,7 @@ internal abstract class ConsumerRegistration(string name, string? messageType, C
 }
 
 internal sealed class ConsumerRegistration<TConsumer, TMessage>(string name, ConsumerOptions options)
-    : ConsumerRegistration(name, MessageType<TMessage>.Instance.Name, options)
+    : ConsumerRegistration(name, MessageType<TMessage>.Instance.AllNames, options)
     where TConsumer : class, IConsumer<TMessage>
     where TMessage : notnull
 {
@@ -64,7 +62,7 @@ internal sealed class ConsumerRegistration<TConsumer, TMessage>(string name, Con
 
 internal sealed class DelegateRegistration<TMessage>(
     string name, ConsumerOptions options, Func<TMessage, ConsumeContext, CancellationToken, ValueTask<Outcome>> consume)
-    : ConsumerRegistration(name, MessageType<TMessage>.Instance.Name, options)
+    : ConsumerRegistration(name, MessageType<TMessage>.Instance.AllNames, options)
     where TMessage : notnull
 {
     protected override ConsumeDelegate Invoker(Serializers serializers) => context =>

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Postrider.Core.Decoding;
 using Postrider.Core.DeadLetters;
 using Postrider.Core.Diagnostics;
 using Postrider.Core.Publishing;
@@ -12,7 +13,8 @@ namespace Postrider.Core.Consuming;
 
 /// <summary>Runs one delivery: scope, chain, outcome, settlement. Never throws.</summary>
 internal sealed class DeliveryHandler(
-    ConsumerQueue queue, string system, int maxBodyBytes, BodyTransforms transforms, IServiceScopeFactory scopes, Telemetry telemetry, ExceptionReports reports,
+    ConsumerQueue queue, string system, int maxBodyBytes, BodyTransforms transforms, Decoders decoders, IServiceScopeFactory scopes, Telemetry telemetry,
+    ExceptionReports reports,
     TimeProvider time, ILogger logger)
 {
     private readonly TransactionalHandler _transactional = new(queue, system, telemetry, time, logger);
@@ -27,8 +29,8 @@ internal sealed class DeliveryHandler(
             logger.Redelivered(delivery.Envelope.Id, queue.Name, delivery.Redeliveries);
         }
 
-        var operation = telemetry.BeginProcess(system, delivery);
-        var outcome = delivery.Envelope.ContentEncoding is null ? null : await RestoreAsync(slot, delivery).ConfigureAwait(false);
+        var outcome = await ReadAsync(slot, delivery).ConfigureAwait(false);
+        var operation = telemetry.BeginProcess(system, delivery.Queue, slot.Envelope);
         if (outcome is null && !slot.CancellationToken.IsCancellationRequested)
         {
             outcome = await RunAsync(slot, delivery, slot.Envelope, receiver).ConfigureAwait(false);
@@ -49,19 +51,30 @@ internal sealed class DeliveryHandler(
             DeadLetterReason.RedeliveredTooOften,
             $"It was handed out {slot.Delivery!.Redeliveries + 1} times without an outcome; it probably ends the process that handles it."));
 
-    /// <summary>Undoes the content encoding, for whoever reads the message; retries and dead letters keep the delivery's own bytes.</summary>
-    /// <returns>What the delivery comes to because that failed, or null.</returns>
-    private async ValueTask<Outcome?> RestoreAsync(InFlight slot, Delivery delivery)
+    /// <summary>Makes the envelope that the consumer is to see, or tells why there is none. Retries and dead letters keep the delivery's own.</summary>
+    private ValueTask<Outcome?> ReadAsync(InFlight slot, Delivery delivery)
     {
-        if (delivery.Defect is not null || delivery.Envelope.Body.Length > maxBodyBytes)
+        if (delivery.Defect is { } defect)
         {
-            return null;
+            return new(Outcome.DeadLetterBecause(DeadLetterReason.Malformed, defect));
         }
 
+        if (delivery.Envelope.Body.Length > maxBodyBytes)
+        {
+            return new(Outcome.DeadLetterBecause(
+                DeadLetterReason.Malformed, $"The body has {delivery.Envelope.Body.Length} bytes; the limit is {maxBodyBytes}."));
+        }
+
+        return delivery.Envelope.ContentEncoding is null ? new(Decode(slot, delivery.Envelope)) : RestoreAsync(slot, delivery);
+    }
+
+    /// <summary>Undoes the content encoding first.</summary>
+    private async ValueTask<Outcome?> RestoreAsync(InFlight slot, Delivery delivery)
+    {
+        Envelope restored;
         try
         {
-            slot.Envelope = await transforms.RestoreAsync(delivery.Envelope, slot.RentBody(maxBodyBytes), slot.CancellationToken).ConfigureAwait(false);
-            return null;
+            restored = await transforms.RestoreAsync(delivery.Envelope, slot.RentBody(maxBodyBytes), slot.CancellationToken).ConfigureAwait(false);
         }
         catch (Exception) when (slot.CancellationToken.IsCancellationRequested)
         {
@@ -70,30 +83,34 @@ internal sealed class DeliveryHandler(
         }
         catch (Exception e)
         {
-            return Failed(e, slot.Attempt, delivery.Envelope, queue.Find(delivery.Envelope));
+            return Failed(e, slot.Attempt, delivery.Envelope, queue.Find(delivery.Envelope), "decode");
+        }
+
+        return Decode(slot, restored);
+    }
+
+    private Outcome? Decode(InFlight slot, Envelope envelope)
+    {
+        try
+        {
+            slot.Envelope = decoders.Decode(envelope);
+            return null;
+        }
+        catch (MalformedMessageException e)
+        {
+            return Failed(e, slot.Attempt, envelope, null, "decode");
         }
     }
 
     /// <returns>The outcome, or null if the handler was cancelled by the drain.</returns>
     private async ValueTask<Outcome?> RunAsync(InFlight slot, Delivery delivery, Envelope envelope, IReceiver receiver)
     {
-        if (delivery.Defect is { } defect)
-        {
-            return Outcome.DeadLetterBecause(DeadLetterReason.Malformed, defect);
-        }
-
-        if (delivery.Envelope.ExpiresAt is { } end && end <= time.GetUtcNow())
+        if (envelope.ExpiresAt is { } end && end <= time.GetUtcNow())
         {
             var description = string.Create(CultureInfo.InvariantCulture, $"It was of use until {end:O}.");
             return queue.OnExpired == ExpiredMessage.Discard
                 ? Outcome.DiscardBecause(DeadLetterReason.Expired, description)
                 : Outcome.DeadLetterBecause(DeadLetterReason.Expired, description);
-        }
-
-        if (delivery.Envelope.Body.Length > maxBodyBytes)
-        {
-            return Outcome.DeadLetterBecause(
-                DeadLetterReason.Malformed, $"The body has {delivery.Envelope.Body.Length} bytes; the limit is {maxBodyBytes}.");
         }
 
         if (queue.Find(envelope) is not { } consumer)
@@ -131,14 +148,14 @@ internal sealed class DeliveryHandler(
         }
         catch (Exception e)
         {
-            return Failed(e, attempt, envelope, consumer);
+            return Failed(e, attempt, envelope, consumer, "handle");
         }
     }
 
-    private Outcome Failed(Exception exception, int attempt, Envelope envelope, BuiltConsumer? consumer)
+    private Outcome Failed(Exception exception, int attempt, Envelope envelope, BuiltConsumer? consumer, string during)
     {
         var outcome = Failures.ToOutcome(exception, attempt, consumer?.Retry ?? RetryPolicy.Default);
-        reports.Add(new(exception, "handle", queue.Name) { Consumer = consumer?.Name, Envelope = envelope with { Body = default }, Outcome = outcome.Kind });
+        reports.Add(new(exception, during, queue.Name) { Consumer = consumer?.Name, Envelope = envelope with { Body = default }, Outcome = outcome.Kind });
         return outcome;
     }
 

@@ -122,21 +122,20 @@ internal sealed class Telemetry : IDisposable
         _suppressed.Add(1, new(System, system), new(DestinationName, context.Destination.Name));
 
     /// <summary>Starts the span of a handler run, as a child of the publish and linked to it.</summary>
-    public Operation BeginProcess(string system, Delivery delivery)
+    public Operation BeginProcess(string system, string queue, Envelope envelope)
     {
         Activity? activity = null;
         if (Source.HasListeners())
         {
-            var envelope = delivery.Envelope;
             ActivityLink[]? links = null;
             if (ActivityContext.TryParse(envelope.TraceParent, envelope.TraceState, isRemote: true, out var parent))
             {
                 links = [new ActivityLink(parent)];
             }
 
-            activity = Source.CreateActivity($"process {delivery.Queue}", ActivityKind.Consumer, parent, tags: null, links);
+            activity = Source.CreateActivity($"process {queue}", ActivityKind.Consumer, parent, tags: null, links);
             activity?.SetTag(System, system).SetTag(OperationName, "process").SetTag(OperationType, "process")
-                .SetTag(DestinationName, delivery.Queue).SetTag(ConsumerGroup, delivery.Queue).SetTag(MessageId, envelope.Id);
+                .SetTag(DestinationName, queue).SetTag(ConsumerGroup, queue).SetTag(MessageId, envelope.Id);
             if (envelope.CorrelationId is { } correlation)
             {
                 activity?.SetTag(ConversationId, correlation);

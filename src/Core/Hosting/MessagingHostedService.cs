@@ -2,6 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Postrider.Core.Consuming;
+using Postrider.Core.Decoding;
 using Postrider.Core.Diagnostics;
 using Postrider.Core.Serialization;
 using Postrider.Core.Supervision;
@@ -18,6 +19,7 @@ internal sealed class MessagingHostedService(
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
 
     private readonly ILogger _logger = new SafeLogger(loggers.CreateLogger("Postrider"));
+    private readonly Decoders _decoders = new(registration.Decoders);
     private readonly CancellationTokenSource _stop = new();
     private Task _running = Task.CompletedTask;
     private ExceptionReports? _reports;
@@ -149,7 +151,7 @@ internal sealed class MessagingHostedService(
     /// <summary>Runs until stopped, or until waiting cannot help any more, which is the end of all queues of this transport.</summary>
     private async Task ConsumeAsync(NamedTransport named, ConsumerQueue queue, ExceptionReports reports, ILogger logger, CancellationTokenSource stop)
     {
-        var handler = new DeliveryHandler(queue, named.Transport.Capabilities.System, options.MaxBodyBytes, transforms, scopes, telemetry, reports, time, logger);
+        var handler = new DeliveryHandler(queue, named.Transport.Capabilities.System, options.MaxBodyBytes, transforms, _decoders, scopes, telemetry, reports, time, logger);
         var supervisor = new QueueSupervisor(
             named.Transport, named.Topology, queue, handler, options, named.Status, scopes, telemetry, reports, time, logger);
         try

@@ -2,6 +2,7 @@ using System.Collections.Frozen;
 using System.Data;
 using Microsoft.Extensions.Configuration;
 using Postrider.Core.Consuming;
+using Postrider.Core.Entities;
 using Postrider.Core.Publishing;
 using Postrider.Core.Serialization;
 using Postrider.Core.Transport;
@@ -41,6 +42,12 @@ internal sealed class MessagingRegistration
 
     public List<Func<IServiceProvider, IBodyTransform>> BodyTransforms { get; } = [];
 
+    public List<IEnvelopeDecoder> Decoders { get; } = [];
+
+    public List<Upcaster> Upcasters { get; } = [];
+
+    public EntityRegistry Entities { get; } = new();
+
     /// <summary>What <c>Messaging:Transports:…:Type</c> can choose.</summary>
     public Dictionary<string, TransportEntry> Types { get; } = new(StringComparer.OrdinalIgnoreCase) { [InMemory] = TransportEntry.InMemory };
 
@@ -52,6 +59,9 @@ internal sealed class MessagingRegistration
 
     /// <summary>Used for publishing beside the default one.</summary>
     public List<string> AlsoUsed { get; } = [];
+
+    public Serializers BuildSerializers() => new(
+        Serializers.ConvertAll(serializer => serializer is JsonMessageSerializer json ? json.With(Entities.Converters) : serializer), new(Upcasters));
 
     /// <exception cref="MessagingConfigurationException">Consumers have been added with the defaults of another one.</exception>
     public void Choose(MessagingPreset preset)
@@ -81,11 +91,15 @@ internal sealed class MessagingRegistration
             foreach (var consumer in group)
             {
                 Check(consumer, first);
-                if (!byType.TryAdd(consumer.MessageType ?? AnyType, consumer.Build(ConsumeMiddleware, serializers)))
+                var built = consumer.Build(ConsumeMiddleware, serializers);
+                foreach (var name in consumer.MessageTypes.DefaultIfEmpty(AnyType))
                 {
-                    throw new MessagingConfigurationException(
-                        $"The queue '{group.Key}' has two consumers of {(consumer.MessageType is { } type ? $"'{type}'" : "text or bytes")}: "
-                        + $"'{byType[consumer.MessageType ?? AnyType].Name}' and '{consumer.Name}'. Give one of them a queue of its own.");
+                    if (!byType.TryAdd(name, built))
+                    {
+                        throw new MessagingConfigurationException(
+                            $"The queue '{group.Key}' has two consumers of {(name == AnyType ? "text or bytes" : $"'{name}'")}: "
+                            + $"'{byType[name].Name}' and '{consumer.Name}'. Give one of them a queue of its own.");
+                    }
                 }
             }
 

@@ -12,7 +12,7 @@ internal static class Failures
         }
 
         policy = policy.PolicyFor(exception);
-        if (!policy.IsRetryable(exception))
+        if (exception is UnsupportedVersionException or EntityReferenceException || !policy.IsRetryable(exception))
         {
             return Outcome.DeadLetterBecause(DeadLetterReason.NonRetryable, exception.Message, exception);
         }

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 
 namespace Postrider;
@@ -56,6 +57,23 @@ public sealed class JsonMessageSerializer : IMessageSerializer
         {
             throw new MalformedMessageException($"The body is not JSON of the type {typeof(TMessage).Name}: {e.Message}", e);
         }
+    }
+
+    /// <summary>A serializer that has these converters, too.</summary>
+    internal JsonMessageSerializer With(IReadOnlyList<JsonConverter> converters)
+    {
+        if (converters.Count == 0)
+        {
+            return this;
+        }
+
+        var options = new JsonSerializerOptions(_options);
+        foreach (var converter in converters)
+        {
+            options.Converters.Add(converter);
+        }
+
+        return new(options);
     }
 
     [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = "Only where reflection is enabled; elsewhere the options bring their resolvers.")]

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Collections.Immutable;
 using System.Reflection;
 using System.Text;
 using Postrider.Core.Transport;
@@ -8,11 +9,17 @@ namespace Postrider.Core.Serialization;
 /// <summary>A message type's stable name, and how to write a message of it without reflection.</summary>
 /// <param name="name">Null for text and bytes.</param>
 /// <param name="version">Of its schema, or null.</param>
-internal abstract class MessageType(string? name, int? version)
+/// <param name="aliases">Names it had before.</param>
+internal abstract class MessageType(string? name, int? version, ImmutableArray<string> aliases)
 {
     public string? Name { get; } = name;
 
     public int? Version { get; } = version;
+
+    /// <summary>All that messages of the type may be called: its name first. Empty for text and bytes.</summary>
+    public ImmutableArray<string> AllNames { get; } = name is null ? [] : [name, .. aliases];
+
+    public bool IsNamed(string other) => AllNames.Contains(other, StringComparer.Ordinal);
 
     /// <summary>Why a message of the type cannot be published with these options, or null.</summary>
     public abstract string? WhyRefused(Serializers serializers, PublishOptions options);
@@ -59,8 +66,8 @@ internal sealed class MessageType<TMessage> : MessageType
 {
     private static MessageType<TMessage>? s_instance;
 
-    private MessageType(string? name, int? version, RawBody<TMessage>? raw)
-        : base(name, version) => Raw = raw;
+    private MessageType(string? name, int? version, ImmutableArray<string> aliases, RawBody<TMessage>? raw)
+        : base(name, version, aliases) => Raw = raw;
 
     /// <exception cref="MessagingConfigurationException">The type cannot have a stable name.</exception>
     public static MessageType<TMessage> Instance => s_instance ??= Create();
@@ -97,7 +104,7 @@ internal sealed class MessageType<TMessage> : MessageType
     {
         if (RawBody<TMessage>.Instance is { } raw)
         {
-            return new(null, null, raw);
+            return new(null, null, [], raw);
         }
 
         if (typeof(TMessage) == typeof(object))
@@ -107,13 +114,22 @@ internal sealed class MessageType<TMessage> : MessageType
 
         var attribute = typeof(TMessage).GetCustomAttribute<MessageAttribute>(inherit: false);
         var name = attribute?.Name ?? KebabCase(typeof(TMessage).Name);
-        if (Names.WhyIllegalTopic(name) is { } why)
+        var aliases = attribute?.Aliases ?? [];
+        foreach (var one in (IEnumerable<string>)[name, .. aliases])
         {
-            throw new MessagingConfigurationException($"The message type {typeof(TMessage)} has an illegal name. {why}");
+            if (Names.WhyIllegalTopic(one) is { } why)
+            {
+                throw new MessagingConfigurationException($"The message type {typeof(TMessage)} has an illegal name. {why}");
+            }
+        }
+
+        if (aliases.Append(name).GroupBy(static one => one, StringComparer.Ordinal).FirstOrDefault(static same => same.Skip(1).Any()) is { } twice)
+        {
+            throw new MessagingConfigurationException($"The message type {typeof(TMessage)} has the name '{twice.Key}' twice, among its aliases.");
         }
 
         return attribute?.Version < 0
             ? throw new MessagingConfigurationException($"The message type {typeof(TMessage)} has the schema version {attribute.Version}; versions begin with 1.")
-            : new(name, attribute?.Version is > 0 and var version ? version : null, null);
+            : new(name, attribute?.Version is > 0 and var version ? version : null, [.. aliases], null);
     }
 }

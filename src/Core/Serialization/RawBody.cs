@@ -45,7 +45,8 @@ internal sealed class Text : RawBody<string>
         }
     }
 
-    private static Encoding Charset(string? contentType) =>
+    /// <exception cref="ArgumentException">It is unknown.</exception>
+    public static Encoding Charset(string? contentType) =>
         contentType is not null && MediaTypeHeaderValue.TryParse(contentType, out var parsed) && parsed.CharSet?.Trim('"') is { Length: > 0 } charset
             ? Encoding.GetEncoding(charset, EncoderFallback.ExceptionFallback, DecoderFallback.ExceptionFallback)
             : Utf8;

@@ -8,8 +8,11 @@ internal sealed class Serializers
 {
     private readonly FrozenDictionary<string, IMessageSerializer> _byContentType;
 
-    public Serializers(IReadOnlyList<IMessageSerializer> serializers)
+    private readonly Upcasters _upcasters;
+
+    public Serializers(IReadOnlyList<IMessageSerializer> serializers, Upcasters upcasters)
     {
+        _upcasters = upcasters;
         var byContentType = new Dictionary<string, IMessageSerializer>(StringComparer.OrdinalIgnoreCase);
         foreach (var serializer in serializers)
         {
@@ -22,11 +25,22 @@ internal sealed class Serializers
 
     public IMessageSerializer Default { get; }
 
+    /// <summary>Reads what a consumer takes, an older version by its upcasters. A newer one is read as if it were the consumer's: what it has in addition is ignored.</summary>
     /// <exception cref="MalformedMessageException">The content type is unknown, or the body is not of it.</exception>
+    /// <exception cref="UnsupportedVersionException">It is older, and no upcaster is registered.</exception>
     public TMessage Decode<TMessage>(Envelope envelope)
+        where TMessage : notnull
+    {
+        var type = MessageType<TMessage>.Instance;
+        return type.Raw is { } raw ? raw.Read(envelope)
+            : _upcasters.Applies<TMessage>(type, envelope) ? _upcasters.Read<TMessage>(this, envelope)
+            : Deserialize<TMessage>(envelope);
+    }
+
+    /// <exception cref="MalformedMessageException">The content type is unknown, or the body is not of it.</exception>
+    public TMessage Deserialize<TMessage>(Envelope envelope)
         where TMessage : notnull =>
-        MessageType<TMessage>.Instance.Raw is { } raw ? raw.Read(envelope)
-        : Find(envelope.ContentType) is { } serializer ? serializer.Deserialize<TMessage>(envelope.Body)
+        Find(envelope.ContentType) is { } serializer ? serializer.Deserialize<TMessage>(envelope.Body)
         : throw new MalformedMessageException($"No serializer is registered for the content type '{envelope.ContentType}'.");
 
     /// <summary>Null if there is none. Without a content type, the default.</summary>
