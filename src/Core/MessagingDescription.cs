@@ -73,7 +73,9 @@ public sealed class MessagingDescription
         var options = consumer.Options;
         text.AppendLine(
             CultureInfo.InvariantCulture,
-            $"    consumer {consumer.Name} of {consumer.MessageType ?? "text and bytes"}: {options.Retry.MaxAttempts} attempts, then {options.Retry.OnExhausted}"
+            $"    consumer {consumer.Name} of {(consumer.MessageTypes.IsEmpty ? "text and bytes" : string.Join(", ", consumer.MessageTypes))}: {options.Retry.MaxAttempts} attempts, then {options.Retry.OnExhausted}"
+            + $"{(options.Batch is { } batch ? $", in batches of {batch.MaxSize}" : "")}{(options.Transactional ? ", transactional" : "")}"
+            + $"{(options.Order == MessageOrder.None ? "" : $", ordered {options.Order}")}"
             + $"{(options.Middleware.IsDefaultOrEmpty ? "" : $", {options.Middleware.Length} middlewares of its own")}"
             + $"{(options.Requires.IsDefaultOrEmpty ? "" : $", requires {string.Join(", ", options.Requires)}")}");
     }

@@ -1,5 +1,3 @@
-using Postrider.Core.Transport;
-
 namespace Postrider.Transports.RabbitMq;
 
 /// <summary>Makes a broker that has no streams yet ready for one that survives a kill.</summary>

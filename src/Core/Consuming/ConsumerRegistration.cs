@@ -72,7 +72,7 @@ internal sealed class DelegateRegistration<TMessage>(
 /// <summary>Built once for each consumer, so that all its deliveries meet in one batcher.</summary>
 internal sealed class BatchRegistration<TMessage>(
     string name, ConsumerOptions options, Func<IServiceProvider, IReadOnlyList<BatchItem<TMessage>>, CancellationToken, ValueTask<Outcome>> consume)
-    : ConsumerRegistration(name, MessageType<TMessage>.Instance.Name, options)
+    : ConsumerRegistration(name, MessageType<TMessage>.Instance.AllNames, options)
     where TMessage : notnull
 {
     public override bool IsBatch => true;
