@@ -6,7 +6,7 @@ namespace Postrider.Testing.Harness;
 /// Moves the clock while the host stops: otherwise a handler that does not end would never be cancelled by the drain, whose time stands still. Registered last,
 /// so it is told first.
 /// </summary>
-internal sealed class ClockAtStop(Harness harness) : IHostedService, IDisposable
+internal sealed class ClockAtStop(TestSetup setup) : IHostedService, IDisposable
 {
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan Step = TimeSpan.FromSeconds(1);
@@ -25,7 +25,7 @@ internal sealed class ClockAtStop(Harness harness) : IHostedService, IDisposable
 
     private async Task RunAsync()
     {
-        while (harness.FakeTime is { } time && await _timer.WaitForNextTickAsync().ConfigureAwait(false))
+        while (setup.FakeTime is { } time && await _timer.WaitForNextTickAsync().ConfigureAwait(false))
         {
             time.Advance(Step);
         }

@@ -24,7 +24,7 @@ public static class MessagingTestExtensions
         options ??= new();
         var registration = MessagingServiceCollectionExtensions.Existing(services)
             ?? throw new MessagingConfigurationException("There is no messaging to test in these services: call AddMessaging() before AddMessagingTestHost().");
-        if (services.Any(static service => service.ServiceType == typeof(Harness.Harness)))
+        if (services.Any(static service => service.ServiceType == typeof(TestSetup)))
         {
             throw new MessagingConfigurationException("AddMessagingTestHost() was called before on these services.");
         }
@@ -34,13 +34,13 @@ public static class MessagingTestExtensions
             throw new MessagingConfigurationException("A transport that is kept has the broker's time: leave MessagingTestOptions.Time out.");
         }
 
-        var harness = new Harness.Harness(options, registration);
-        harness.Join();
-        services.AddSingleton(harness);
-        services.AddSingleton(static p => new MessagingTestHost(p, p.GetRequiredService<Harness.Harness>()));
+        var setup = new TestSetup(options, registration);
+        setup.Join();
+        services.AddSingleton(setup);
+        services.AddSingleton(static p => new MessagingTestHost(p, p.GetRequiredService<TestSetup>()));
         services.AddHostedService<ClockAtStop>();
         var chosen = services.Last(static service => service.ServiceType == typeof(ITransport)).ImplementationFactory!;
-        if (harness.FakeTime is { } time)
+        if (setup.FakeTime is { } time)
         {
             var broker = new InMemoryBroker(time);
             chosen = _ => new InMemoryTransport(broker);
@@ -54,7 +54,7 @@ public static class MessagingTestExtensions
             services.Replace(ServiceDescriptor.Singleton(new PublishingSwitch { IsOn = false }));
         }
 
-        services.Replace(ServiceDescriptor.Singleton(p => harness.Wrap((ITransport)chosen(p))));
+        services.Replace(ServiceDescriptor.Singleton(p => p.GetRequiredService<MessagingTestHost>().Watch((ITransport)chosen(p))));
         return services;
     }
 }

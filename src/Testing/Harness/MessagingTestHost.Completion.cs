@@ -6,7 +6,9 @@ namespace Postrider.Testing;
 /// <content>Publishing, and awaiting what follows.</content>
 public sealed partial class MessagingTestHost
 {
-    private TimeSpan Patience => Debugger.IsAttached ? Timeout.InfiniteTimeSpan : _harness.Options.Patience;
+    private readonly Lock _clock = new();
+
+    private TimeSpan Patience => Debugger.IsAttached ? Timeout.InfiniteTimeSpan : _setup.Options.Patience;
 
     /// <summary>
     /// Publishes, and returns when everything that it causes has come to its end: handled, dead-lettered or discarded, and with it all that handlers published.
@@ -26,7 +28,7 @@ public sealed partial class MessagingTestHost
 
     /// <summary>As <see cref="PublishAndSettleAsync"/>, for everything that is under way, whoever began it.</summary>
     /// <exception cref="MessagingTestException">It has not ended within <see cref="MessagingTestOptions.Patience"/>.</exception>
-    public Task SettleAsync(CancellationToken cancellationToken = default) => SettleAsync(_harness.Tracker.Everything, cancellationToken);
+    public Task SettleAsync(CancellationToken cancellationToken = default) => SettleAsync(_setup.Tracker.Everything, cancellationToken);
 
     /// <summary>
     /// Moves the clock, from one due time to the next, and returns when everything has happened that happens until then. <see cref="TimeSpan.Zero"/> awaits what
@@ -38,13 +40,13 @@ public sealed partial class MessagingTestHost
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(by, TimeSpan.Zero);
         var end = Time.GetUtcNow() + by;
-        while (await IdleAsync(_harness.Tracker.Everything, cancellationToken).ConfigureAwait(false) is { } due && due <= end)
+        while (await IdleAsync(_setup.Tracker.Everything, cancellationToken).ConfigureAwait(false) is { } due && due <= end)
         {
             MoveTo(due);
         }
 
         MoveTo(end);
-        await IdleAsync(_harness.Tracker.Everything, cancellationToken).ConfigureAwait(false);
+        await IdleAsync(_setup.Tracker.Everything, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Moves the clock to where the next delayed or retried message is due, and returns when everything has happened that happens until then.</summary>
@@ -52,7 +54,7 @@ public sealed partial class MessagingTestHost
     /// <exception cref="MessagingTestException">It has not ended within <see cref="MessagingTestOptions.Patience"/>.</exception>
     public async Task<TimeSpan?> AdvanceToNextAsync(CancellationToken cancellationToken = default)
     {
-        if (await IdleAsync(_harness.Tracker.Everything, cancellationToken).ConfigureAwait(false) is not { } due)
+        if (await IdleAsync(_setup.Tracker.Everything, cancellationToken).ConfigureAwait(false) is not { } due)
         {
             return null;
         }
@@ -65,12 +67,12 @@ public sealed partial class MessagingTestHost
     /// <summary>With <see cref="MessagingTestMode.Capture"/>: from now on messages are handled, those first that were captured.</summary>
     public void HandleCaptured()
     {
-        if (_harness.Options.Mode != MessagingTestMode.Capture)
+        if (_setup.Options.Mode != MessagingTestMode.Capture)
         {
-            throw new InvalidOperationException($"The host is in the mode {_harness.Options.Mode} and captures nothing.");
+            throw new InvalidOperationException($"The host is in the mode {_setup.Options.Mode} and captures nothing.");
         }
 
-        _harness.Handle();
+        _setup.Handle();
     }
 
     private async Task<PublishReceipt> FollowAsync(Func<ValueTask<PublishReceipt>> publish, CancellationToken cancellationToken)
@@ -86,7 +88,7 @@ public sealed partial class MessagingTestHost
     {
         while (await IdleAsync(flow, cancellationToken).ConfigureAwait(false) is { } due)
         {
-            if (_harness.FakeTime is not null)
+            if (_setup.FakeTime is not null)
             {
                 MoveTo(due);
             }
@@ -99,25 +101,28 @@ public sealed partial class MessagingTestHost
 
     private void MoveTo(DateTimeOffset time)
     {
-        // Another test of this host may have moved it meanwhile.
-        var by = time - Time.GetUtcNow();
-        if (by > TimeSpan.Zero)
+        // Several may settle at once; whoever comes second finds it done.
+        lock (_clock)
         {
-            _harness.Timeline.Add(new Note("time", $"moves by {Happening.Words(by)}"));
-            Time.Advance(by);
+            var by = time - Time.GetUtcNow();
+            if (by > TimeSpan.Zero)
+            {
+                _setup.Timeline.Add(new Note("time", $"moves by {Happening.Words(by)}"));
+                Time.Advance(by);
+            }
         }
     }
 
     private async Task<DateTimeOffset?> IdleAsync(Flow flow, CancellationToken cancellationToken)
     {
-        if (!_harness.Handles)
+        if (!_setup.Handles)
         {
             return null;
         }
 
         try
         {
-            return await _harness.Tracker.IdleAsync(flow, Patience, cancellationToken).ConfigureAwait(false);
+            return await _setup.Tracker.IdleAsync(flow, Patience, cancellationToken).ConfigureAwait(false);
         }
         catch (TimeoutException e)
         {

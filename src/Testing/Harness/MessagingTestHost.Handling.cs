@@ -35,18 +35,18 @@ public sealed partial class MessagingTestHost
 
         var logger = Services.GetRequiredService<ILoggerFactory>().CreateLogger("Postrider");
         var telemetry = Services.GetRequiredService<Telemetry>();
-        var reports = new ExceptionReports([], telemetry, _harness.Time, logger);
+        var reports = new ExceptionReports([], telemetry, _setup.Time, logger);
         var handler = new DeliveryHandler(
             consumers, Services.GetRequiredService<ITransport>().Capabilities.System, Services.GetRequiredService<MessagingOptions>().MaxBodyBytes,
-            Services.GetRequiredService<IServiceScopeFactory>(), telemetry, reports, _harness.Time, logger);
+            Services.GetRequiredService<IServiceScopeFactory>(), telemetry, reports, _setup.Time, logger);
         using var slot = new InFlight();
-        var envelope = TestMessage.Envelope(message, Services.GetRequiredService<Serializers>(), _harness.Time);
+        var envelope = TestMessage.Envelope(message, Services.GetRequiredService<Serializers>(), _setup.Time);
         var delivery = new TestDelivery(queue, change?.Invoke(envelope) ?? envelope, redeliveries: 0);
         slot.Fill(delivery);
-        var handling = _harness.Tracker.HandedOut(delivery);
+        var handling = _setup.Tracker.HandedOut(delivery);
         using var cancelling = cancellationToken.UnsafeRegister(static slot => ((InFlight)slot!).Cancel(), slot);
         var settlement = await handler.HandleAsync(slot).ConfigureAwait(false) ?? Settlement.Release(delivery);
-        _harness.Tracker.Settled(settlement, settlement.Kind, SettleResult.Settled, isLast: true);
+        _setup.Tracker.Settled(settlement, settlement.Kind, SettleResult.Settled, isLast: true);
         return settlement.Kind switch
         {
             SettlementKind.Ack => Outcome.Ack,

@@ -13,7 +13,7 @@ public sealed partial class MessagingTestHost
     /// <param name="condition">The words of <paramref name="where"/>, for failures. Leave it out.</param>
     public Observed<PublishedMessage<TMessage>> Published<TMessage>(
         Func<TMessage, bool>? where = null, [CallerArgumentExpression(nameof(where))] string? condition = null)
-        where TMessage : notnull => Observation.Published(_harness.Timeline, where, condition);
+        where TMessage : notnull => Observation.Published(_setup.Timeline, where, condition);
 
     /// <summary>Deliveries that a consumer was given and that were acked. A message with two queues is handled twice.</summary>
     /// <inheritdoc cref="Published"/>
@@ -40,10 +40,10 @@ public sealed partial class MessagingTestHost
         where TMessage : notnull => Deliveries("discarded", static one => one.IsDiscarded, where, condition);
 
     /// <summary>Forgets what happened: for tests that share a host.</summary>
-    public void Clear() => _harness.Timeline.Clear();
+    public void Clear() => _setup.Timeline.Clear();
 
     private Observed<DeliveredMessage<TMessage>> Deliveries<TMessage>(
         string what, Func<Handling, bool> isIt, Func<TMessage, bool>? where, string? condition)
         where TMessage : notnull =>
-        Observation.Delivered(_harness.Timeline, Services.GetRequiredService<Serializers>(), what, isIt, where, condition);
+        Observation.Delivered(_setup.Timeline, Services.GetRequiredService<Serializers>(), what, isIt, where, condition);
 }

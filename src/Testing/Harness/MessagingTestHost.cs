@@ -1,6 +1,8 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Time.Testing;
+using Postrider.Core.Transport;
+using Postrider.Testing.Harness;
 
 namespace Postrider.Testing;
 
@@ -14,14 +16,14 @@ namespace Postrider.Testing;
 /// </remarks>
 public sealed partial class MessagingTestHost : IAsyncDisposable
 {
-    private readonly Harness.Harness _harness;
+    private readonly TestSetup _setup;
     private ServiceProvider? _owned;
 
-    internal MessagingTestHost(IServiceProvider services, Harness.Harness harness)
+    internal MessagingTestHost(IServiceProvider services, TestSetup setup)
     {
-        (Services, _harness) = (services, harness);
-        _queues = new(() => harness.Registration.BuildQueues(services.GetRequiredService<Core.Serialization.Serializers>()).ToDictionary(static one => one.Name));
-        harness.Tracker.TellsOfFailure = (queue, envelope) =>
+        (Services, _setup) = (services, setup);
+        _queues = new(() => setup.Registration.BuildQueues(services.GetRequiredService<Core.Serialization.Serializers>()).ToDictionary(static one => one.Name));
+        setup.Tracker.TellsOfFailure = (queue, envelope) =>
             _queues.Value.TryGetValue(queue, out var consumers) && consumers.Find(envelope)?.OnFailed is not null;
     }
 
@@ -36,16 +38,16 @@ public sealed partial class MessagingTestHost : IAsyncDisposable
 
     /// <summary>The clock. Moving it by <see cref="AdvanceAsync"/> also awaits what that causes.</summary>
     /// <exception cref="InvalidOperationException">With <see cref="MessagingTestOptions.KeepTransport"/> time is real.</exception>
-    public FakeTimeProvider Time => _harness.FakeTime ?? throw new InvalidOperationException("A transport that is kept has the broker's time, which cannot be moved.");
+    public FakeTimeProvider Time => _setup.FakeTime ?? throw new InvalidOperationException("A transport that is kept has the broker's time, which cannot be moved.");
 
     /// <summary>Makes things fail.</summary>
-    public Chaos Chaos => _harness.Chaos;
+    public Chaos Chaos => _setup.Chaos;
 
     /// <summary>What the broker was told, for <see cref="Ledger.Check"/>.</summary>
-    public Ledger Ledger => _harness.Ledger;
+    public Ledger Ledger => _setup.Ledger;
 
     /// <summary>Everything that happened, a line each: what failing assertions show.</summary>
-    public string Timeline => _harness.Timeline.ToString();
+    public string Timeline => _setup.Timeline.ToString();
 
     /// <summary>Starts an application's messaging for a test.</summary>
     /// <param name="register">The application's own registration.</param>
@@ -93,4 +95,6 @@ public sealed partial class MessagingTestHost : IAsyncDisposable
             await services.DisposeAsync().ConfigureAwait(false);
         }
     }
+
+    internal ITransport Watch(ITransport transport) => _setup.Wrap(transport);
 }

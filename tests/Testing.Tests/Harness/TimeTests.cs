@@ -21,6 +21,19 @@ public sealed class TimeTests
     }
 
     [Fact]
+    public async Task Many_that_settle_at_once_move_the_clock_once()
+    {
+        await using var host = await MessagingTestHost.StartAsync(Shop.Register);
+        for (var i = 1; i <= 20; i++)
+        {
+            await host.Bus.PublishAsync(new OrderPlaced(i, 0));
+            await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => Task.Run(() => host.SettleAsync())));
+
+            Assert.Equal(TimeSpan.FromSeconds(11 * i), host.Time.GetUtcNow() - host.Time.Start);
+        }
+    }
+
+    [Fact]
     public async Task Advancing_goes_so_far_and_no_further()
     {
         await using var host = await MessagingTestHost.StartAsync(Shop.Register);

@@ -31,7 +31,8 @@ public abstract class TestHostScenarios(TransportFixture fixture) : HostScenario
         Assert.Equal([next, last, last], host.Handled<Job>().Times(3).OrderBy(static one => one.Message.Number).Select(static one => one.Queue));
         host.Published<Job>().Times(3);
         Assert.Equal(Fixture.Delay, host.Retried<Job>().Once().Delay);
-        Assert.Equal((failing, 2, DeadLetterReason.Exhausted), (host.DeadLettered<Job>().Once().Queue, host.DeadLettered<Job>().Once().Attempt, host.DeadLettered<Job>().Once().DeadLetter!.Reason));
+        var dead = host.DeadLettered<Job>().Once();
+        Assert.Equal((failing, 2, DeadLetterReason.Exhausted), (dead.Queue, dead.Attempt, dead.DeadLetter!.Reason));
         Assert.Equal(1, await host.DeadLetters.CountAsync(failing));
         Assert.True(host.Ledger.Check().IsClean, host.Ledger.Check().ToString());
     }

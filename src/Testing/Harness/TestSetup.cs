@@ -5,16 +5,16 @@ using Postrider.Core.Transport;
 namespace Postrider.Testing.Harness;
 
 /// <summary>What belongs to one <see cref="MessagingTestHost"/>, and how it gets into an application's registration.</summary>
-internal sealed class Harness
+internal sealed class TestSetup
 {
     /// <summary>Leases do not run out while a test moves the clock: longer than tests move it, and short enough for a timer.</summary>
     private static readonly TimeSpan NoEnd = TimeSpan.FromDays(90);
 
     private static readonly AsyncLocal<Handling?> s_handling = new();
 
-    private readonly TaskCompletionSource _handling = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _mayHandle = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    public Harness(MessagingTestOptions options, MessagingRegistration registration)
+    public TestSetup(MessagingTestOptions options, MessagingRegistration registration)
     {
         options.Chaos?.Check();
         (Options, Registration) = (options, registration);
@@ -47,11 +47,11 @@ internal sealed class Harness
 
     public Ledger Ledger { get; }
 
-    public bool Handles => _handling.Task.IsCompleted;
+    public bool Handles => _mayHandle.Task.IsCompleted;
 
-    public void Handle() => _handling.TrySetResult();
+    public void Handle() => _mayHandle.TrySetResult();
 
-    public ITransport Wrap(ITransport transport) => new TestTransport(transport, Tracker, Ledger, Chaos.Strikes, _handling.Task);
+    public ITransport Wrap(ITransport transport) => new TestTransport(transport, Tracker, Ledger, Chaos.Strikes, _mayHandle.Task);
 
     /// <summary>Puts middlewares outside and inside of the application's own, and adjusts its consumers.</summary>
     public void Join()
