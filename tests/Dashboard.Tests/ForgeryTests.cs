@@ -52,7 +52,8 @@ public sealed class ForgeryTests
     {
         await using var app = await ActionTests.FailingAsync(1, services: static services => services.Configure<KestrelServerOptions>(static options => options.Limits.MaxRequestBodySize = 10_000));
 
-        var answer = await app.PostAsync("/dead-letters/import", new MultipartFormDataContent
+        // Without a token, as its absence is not what is wrong here.
+        var answer = await app.Client.PostAsync("/dead-letters/import", new MultipartFormDataContent
         {
             { new StringContent("queue=orders"), "view" }, { new ByteArrayContent(new byte[20_000]), "file", "file.ndjson" },
         });
