@@ -47,10 +47,10 @@ public sealed class BodyTransformTests
     }
 
     [Fact]
-    public async Task One_that_leaves_a_body_alone_leaves_no_trace()
+    public async Task One_that_leaves_a_body_alone_leaves_no_trace_and_one_registered_twice_is_one()
     {
         var transport = new ScriptedTransport();
-        await using var host = await TestHost.StartAsync(m => m.UseTransport("scripted", _ => transport).UseBodyTransform<Undecided>().UseBodyTransform<Brackets>());
+        await using var host = await TestHost.StartAsync(m => m.UseTransport("scripted", _ => transport).UseBodyTransform<Brackets>().UseBodyTransform<Undecided>().UseBodyTransform<Brackets>());
 
         await host.Bus.SendAsync("q", "body");
 

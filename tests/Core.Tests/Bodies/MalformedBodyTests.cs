@@ -89,6 +89,20 @@ public sealed class MalformedBodyTests
     }
 
     [Fact]
+    public async Task Eight_times_over_is_not_too_much()
+    {
+        var body = "body"u8.ToArray();
+        for (var i = 0; i < 8; i++)
+        {
+            body = Wire.Compress("gzip", body);
+        }
+
+        var restored = await new BodyTransforms([]).RestoreAsync(Wire.Foreign(string.Join(',', Enumerable.Repeat("gzip", 8)), body), new(Limit), CancellationToken.None);
+
+        Assert.Equal("body"u8.ToArray(), restored.Body.ToArray());
+    }
+
+    [Fact]
     public async Task So_is_one_with_a_wrong_checksum()
     {
         var body = Wire.Compress("gzip", "a body"u8);

@@ -10,6 +10,12 @@ internal sealed class ScriptedTransport(params PublishResult[] script) : ITransp
 
     public ConcurrentQueue<OutgoingMessage> Published { get; } = new();
 
+    /// <summary>The very envelope that it was given last, not a copy.</summary>
+    public Envelope? Last { get; private set; }
+
+    /// <summary>Whatever the script says.</summary>
+    public bool AlwaysStores { get; set; }
+
     public TransportCapabilities Capabilities { get; init; } = new()
     {
         System = "scripted",
@@ -33,8 +39,9 @@ internal sealed class ScriptedTransport(params PublishResult[] script) : ITransp
         {
             // Bodies are reused after the call, as the seam says.
             var message = batch.Span[i];
+            Last = message.Envelope;
             Published.Enqueue(message with { Envelope = message.Envelope with { Body = message.Envelope.Body.ToArray() } });
-            results.Span[i] = _script.TryDequeue(out var next) ? next : new(PublishStatus.Stored);
+            results.Span[i] = !AlwaysStores && _script.TryDequeue(out var next) ? next : new(PublishStatus.Stored);
         }
 
         return ValueTask.CompletedTask;
