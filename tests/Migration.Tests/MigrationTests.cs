@@ -28,7 +28,7 @@ public sealed class MigrationTests(ITestOutputHelper output)
             output.WriteLine($"{old}: {drain}");
             Assert.Equal(0, drain.Messages);
             Assert.Equal(drain.DeadLetters, await shop.DeadLetters.CountAsync($"{run}-orders@{old}", Servers.Deadline));
-            Assert.Equal(drain.DeadLetters, await shop.DeadLetters.ReplayAllAsync($"{run}-orders@{old}", null, new() { Queue = $"{run}-orders" }, Servers.Deadline));
+            Assert.Equal(drain.DeadLetters, await shop.DeadLetters.ReplayAllAsync($"{run}-orders@{old}", null, new() { Queue = $"{run}-orders" }, cancellationToken: Servers.Deadline));
         }
 
         // The drained transport is taken out of the configuration.

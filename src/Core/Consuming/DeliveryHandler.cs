@@ -19,8 +19,10 @@ internal sealed class DeliveryHandler(
 {
     private readonly TransactionalHandler _transactional = new(queue, system, telemetry, time, logger);
 
+    /// <param name="slot">The delivery's place.</param>
+    /// <param name="receiver">Where it came from; only transactional consumers need it.</param>
     /// <returns>How to settle it, or null if its lease was lost or it is settled already, in its transaction.</returns>
-    public async ValueTask<Settlement?> HandleAsync(InFlight slot, IReceiver receiver)
+    public async ValueTask<Settlement?> HandleAsync(InFlight slot, IReceiver? receiver)
     {
         var delivery = slot.Delivery!;
         if (delivery.Redeliveries > 0)
@@ -103,7 +105,7 @@ internal sealed class DeliveryHandler(
     }
 
     /// <returns>The outcome, or null if the handler was cancelled by the drain.</returns>
-    private async ValueTask<Outcome?> RunAsync(InFlight slot, Delivery delivery, Envelope envelope, IReceiver receiver)
+    private async ValueTask<Outcome?> RunAsync(InFlight slot, Delivery delivery, Envelope envelope, IReceiver? receiver)
     {
         if (envelope.ExpiresAt is { } end && end <= time.GetUtcNow())
         {
@@ -137,7 +139,7 @@ internal sealed class DeliveryHandler(
                 context.Services = scope.ServiceProvider;
                 context.CancellationToken = slot.CancellationToken;
                 return consumer.Isolation is { } isolation
-                    ? await _transactional.RunAsync(slot, consumer, isolation, (ITransactionalReceiver)receiver).ConfigureAwait(false)
+                    ? await _transactional.RunAsync(slot, consumer, isolation, (ITransactionalReceiver)receiver!).ConfigureAwait(false)
                     : Failures.Bounded(await consumer.Chain(context).ConfigureAwait(false), attempt, consumer.Retry);
             }
         }

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Postrider.Core.Consuming;
+using Postrider.Core.Decoding;
 using Postrider.Core.Diagnostics;
 using Postrider.Core.Serialization;
 using Postrider.Core.Transport;
@@ -33,19 +34,24 @@ public sealed partial class MessagingTestHost
             throw new MessagingConfigurationException($"The queue '{queue}' has no consumer. Those that have: {string.Join(", ", _queues.Value.Keys)}.");
         }
 
+        if (consumers.Transactions > 0)
+        {
+            throw new MessagingConfigurationException($"The queue '{queue}' has a transactional consumer, which runs only with a delivery of its broker: send to the queue instead.");
+        }
+
         var logger = Services.GetRequiredService<ILoggerFactory>().CreateLogger("Postrider");
         var telemetry = Services.GetRequiredService<Telemetry>();
         var reports = new ExceptionReports([], telemetry, _setup.Time, logger);
         var handler = new DeliveryHandler(
             consumers, Services.GetRequiredService<ITransport>().Capabilities.System, Services.GetRequiredService<MessagingOptions>().MaxBodyBytes,
-            Services.GetRequiredService<IServiceScopeFactory>(), telemetry, reports, _setup.Time, logger);
+            Services.GetRequiredService<BodyTransforms>(), new Decoders(_setup.Registration.Decoders), Services.GetRequiredService<IServiceScopeFactory>(), telemetry, reports, _setup.Time, logger);
         using var slot = new InFlight();
         var envelope = TestMessage.Envelope(message, Services.GetRequiredService<Serializers>(), _setup.Time);
         var delivery = new TestDelivery(queue, change?.Invoke(envelope) ?? envelope, redeliveries: 0);
         slot.Fill(delivery);
         var handling = _setup.Tracker.HandedOut(delivery);
         using var cancelling = cancellationToken.UnsafeRegister(static slot => ((InFlight)slot!).Cancel(), slot);
-        var settlement = await handler.HandleAsync(slot).ConfigureAwait(false) ?? Settlement.Release(delivery);
+        var settlement = await handler.HandleAsync(slot, null).ConfigureAwait(false) ?? Settlement.Release(delivery);
         _setup.Tracker.Settled(settlement, settlement.Kind, SettleResult.Settled, isLast: true);
         return settlement.Kind switch
         {

@@ -28,7 +28,7 @@ internal sealed class Publishing : Happening
     public override string Details =>
         $"to {Destination}{Due}: {(Error is { } error ? Words(error) : Status?.ToString() ?? "under way")}, id {MessageId ?? "unknown"}, {Short(Message.ToString())}";
 
-    private string Due => Options.NotBefore is { } notBefore ? $" not before {notBefore:O}" : Options.Delay > TimeSpan.Zero ? $" in {Words(Options.Delay)}" : "";
+    private string Due => Options.NotBefore is { } notBefore ? $" not before {notBefore:O}" : Options.Delay is { } delay && delay > TimeSpan.Zero ? $" in {Words(delay)}" : "";
 
     public void End(string? messageId, PublishStatus? status, Exception? error = null) => (MessageId, Status, Error) = (messageId, status, error);
 

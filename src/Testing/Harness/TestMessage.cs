@@ -1,3 +1,4 @@
+using Postrider.Core.Consuming;
 using Postrider.Core.Publishing;
 using Postrider.Core.Serialization;
 using Postrider.Core.Transport;
@@ -20,19 +21,22 @@ public static class TestMessage
     public static ConsumeContext Context<TMessage>(
         TMessage message, Func<Envelope, Envelope>? change = null, string queue = "test", int redeliveries = 0, IServiceProvider? services = null,
         CancellationToken cancellationToken = default)
-        where TMessage : notnull => new()
-        {
-            Delivery = new TestDelivery(queue, Envelope(message, change), redeliveries),
-            Consumer = "test",
-            Services = services ?? NoServices.Instance,
-            CancellationToken = cancellationToken,
-        };
+        where TMessage : notnull
+    {
+        var place = new InFlight();
+        var delivery = new TestDelivery(queue, Envelope(message, change), redeliveries);
+        place.Fill(delivery);
+        var context = place.Context;
+        (context.Delivery, context.Envelope, context.Consumer) = (delivery, delivery.Envelope, "test");
+        (context.Services, context.CancellationToken) = (services ?? NoServices.Instance, cancellationToken);
+        return context;
+    }
 
     /// <summary>The metadata and the body, in JSON, as the bus publishes the message to its own topic.</summary>
     public static Envelope Envelope<TMessage>(TMessage message, Func<Envelope, Envelope>? change = null)
         where TMessage : notnull
     {
-        var envelope = Envelope(message, new([new JsonMessageSerializer()]), TimeProvider.System);
+        var envelope = Envelope(message, new([new JsonMessageSerializer()], new([])), TimeProvider.System);
         return change?.Invoke(envelope) ?? envelope;
     }
 

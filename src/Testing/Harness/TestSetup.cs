@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Time.Testing;
 using Postrider.Core.Hosting;
+using Postrider.Core.Publishing;
 using Postrider.Core.Transport;
 
 namespace Postrider.Testing.Harness;
@@ -56,7 +57,7 @@ internal sealed class TestSetup
     /// <summary>Puts middlewares outside and inside of the application's own, and adjusts its consumers.</summary>
     public void Join()
     {
-        Registration.PublishMiddleware.Add(_ => Publish);
+        Registration.PublishMiddleware.Add((PublishScope.Everything, "test host", _ => Publish));
         Registration.ConsumeMiddleware.Insert(0, Consume);
         foreach (var consumer in Registration.Consumers)
         {
