@@ -107,13 +107,40 @@ public sealed class DeadLetterTests
     {
         var envelope = new Envelope
         {
-            Id = "1", Type = "t", SchemaVersion = 2, ContentType = "ct", ContentEncoding = "ce", SentAt = Noon, OccurredAt = Noon.AddHours(1), ExpiresAt = Noon.AddHours(2), Topic = "to",
-            Source = "so", Key = "k", Subject = "su", CorrelationId = "co", CausationId = "ca", ReplyTo = "re", Attempt = 3, TraceParent = "tp", TraceState = "ts", Baggage = "ba",
-            Headers = new Dictionary<string, string> { ["h"] = "v" }, Body = "b"u8.ToArray(),
+            Id = "1",
+            Type = "t",
+            SchemaVersion = 2,
+            ContentType = "ct",
+            ContentEncoding = "ce",
+            SentAt = Noon,
+            OccurredAt = Noon.AddHours(1),
+            ExpiresAt = Noon.AddHours(2),
+            Topic = "to",
+            Source = "so",
+            Key = "k",
+            Subject = "su",
+            CorrelationId = "co",
+            CausationId = "ca",
+            ReplyTo = "re",
+            Attempt = 3,
+            TraceParent = "tp",
+            TraceState = "ts",
+            Baggage = "ba",
+            Headers = new Dictionary<string, string> { ["h"] = "v" },
+            Body = "b"u8.ToArray(),
             DeadLetter = new()
             {
-                Reason = DeadLetterReason.Expired, Description = "d", ExceptionType = "et", ExceptionMessage = "em", StackTrace = "st", Attempts = 4, Redeliveries = 5, Queue = "q", Topic = "dt",
-                At = Noon.AddHours(3), Host = "ho",
+                Reason = DeadLetterReason.Expired,
+                Description = "d",
+                ExceptionType = "et",
+                ExceptionMessage = "em",
+                StackTrace = "st",
+                Attempts = 4,
+                Redeliveries = 5,
+                Queue = "q",
+                Topic = "dt",
+                At = Noon.AddHours(3),
+                Host = "ho",
             },
         };
 
@@ -157,7 +184,12 @@ public sealed class DeadLetterTests
         await transport.DeclareAsync(new(["q"], []), CancellationToken.None);
         var dead = new Envelope
         {
-            Id = "7", Type = "t", Key = "k", Attempt = 5, ExpiresAt = Noon.AddDays(1), Headers = new Dictionary<string, string> { ["h"] = "v" },
+            Id = "7",
+            Type = "t",
+            Key = "k",
+            Attempt = 5,
+            ExpiresAt = Noon.AddDays(1),
+            Headers = new Dictionary<string, string> { ["h"] = "v" },
             DeadLetter = new() { Reason = DeadLetterReason.Exhausted, Queue = "q", At = Noon },
         };
         await transport.PublishAsync(new OutgoingMessage[] { new(Destination.Queue("q.dlq"), dead) }, new PublishResult[1], CancellationToken.None);

@@ -30,7 +30,10 @@ public sealed class ActionTests
         await using var app = await FailingAsync(0);
         await app.Bus.SendAsync("orders", new Order(7), new()
         {
-            MessageId = "7", Key = "k", CorrelationId = "c", Headers = new Dictionary<string, string> { ["tenant"] = "north" },
+            MessageId = "7",
+            Key = "k",
+            CorrelationId = "c",
+            Headers = new Dictionary<string, string> { ["tenant"] = "north" },
         });
         await app.HasAsync("orders", 1);
 

@@ -35,8 +35,20 @@ public sealed class EscapingTests
             services: static services => services.AddAuthentication("named").AddScheme<AuthenticationSchemeOptions, Named>("named", null));
         await app.SendRawAsync("orders", new()
         {
-            Id = Attack, Type = "tests.order", ContentType = "application/json", Body = "{}"u8.ToArray(), Key = Attack, Subject = Attack, CorrelationId = Attack, CausationId = Attack,
-            Source = Attack, Topic = Attack, ReplyTo = Attack, TraceState = Attack, Baggage = Attack, Headers = new Dictionary<string, string> { [Attack] = Attack, ["x"] = "" },
+            Id = Attack,
+            Type = "tests.order",
+            ContentType = "application/json",
+            Body = "{}"u8.ToArray(),
+            Key = Attack,
+            Subject = Attack,
+            CorrelationId = Attack,
+            CausationId = Attack,
+            Source = Attack,
+            Topic = Attack,
+            ReplyTo = Attack,
+            TraceState = Attack,
+            Baggage = Attack,
+            Headers = new Dictionary<string, string> { [Attack] = Attack, ["x"] = "" },
         });
         await app.HasAsync("orders", 1);
         await app.SendRawAsync("orders", new() { Id = "2", Type = Attack, ContentType = Attack, ContentEncoding = Attack, Body = Encoding.UTF8.GetBytes(Attack) });
@@ -101,8 +113,12 @@ public sealed class EscapingTests
             After = Attack,
             Filter = new()
             {
-                Reason = DeadLetterReason.RedeliveredTooOften, ExceptionType = Attack, MessageType = "a&b=c", MessageId = "+ %",
-                From = new(2026, 11, 26, 12, 0, 0, 0, 7, TimeSpan.Zero), Until = DateTimeOffset.MaxValue,
+                Reason = DeadLetterReason.RedeliveredTooOften,
+                ExceptionType = Attack,
+                MessageType = "a&b=c",
+                MessageId = "+ %",
+                From = new(2026, 11, 26, 12, 0, 0, 0, 7, TimeSpan.Zero),
+                Until = DateTimeOffset.MaxValue,
             },
         };
 

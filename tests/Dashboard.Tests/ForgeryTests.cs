@@ -19,7 +19,12 @@ public sealed class ForgeryTests
         {
             var answer = await app.Client.PostAsync($"/dead-letters/{change}", new FormUrlEncodedContent(new Dictionary<string, string>
             {
-                ["view"] = "queue=orders", ["do"] = "discard-all", ["sure"] = "yes", ["at"] = "1", ["body"] = "x", ["__RequestVerificationToken"] = "forged",
+                ["view"] = "queue=orders",
+                ["do"] = "discard-all",
+                ["sure"] = "yes",
+                ["at"] = "1",
+                ["body"] = "x",
+                ["__RequestVerificationToken"] = "forged",
             }));
 
             Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
