@@ -8,8 +8,7 @@ internal sealed class PgbusDecoder(Dictionary<string, string> types) : IEnvelope
     public Envelope? Decode(Envelope envelope)
     {
         if (!ForeignEvent.MayBe(envelope) || ForeignEvent.Members(envelope.Body) is not { } members
-            || members.Text("event_id") is not { } id || members.Text("published_at") is null || !members.TryGetValue("payload", out var payload)
-            || members.ContainsKey("event_type"))
+            || members.Text("event_id") is not { } id || members.Text("published_at") is null || !members.TryGetValue("payload", out var payload))
         {
             return null;
         }

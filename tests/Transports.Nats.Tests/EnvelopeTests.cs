@@ -116,4 +116,26 @@ public sealed class EnvelopeTests
         async Task RequestAsync(NatsHeaders headers) =>
             await raw.RequestAsync<byte[], byte[]>(subject, Encoding.UTF8.GetBytes("x"), headers, cancellationToken: Server.Deadline);
     }
+
+    [Fact]
+    public void By_the_binding_the_content_type_tells_a_structured_event_and_the_version_a_complete_binary_one()
+    {
+        var structured = Write(new() { Id = "1", ContentType = "application/cloudevents+json" });
+        Assert.Equal(
+            ("application/cloudevents+json", false, false),
+            ((string?)structured["content-type"], structured.ContainsKey("ce-datacontenttype"), structured.ContainsKey("ce-specversion")));
+        var read = new EnvelopeReader()
+            .Read("NATS/1.0\r\nce-datacontenttype: text/x\r\nContent-Type: Application/CloudEvents+JSON\r\n\r\n"u8, [], null, new("s", 1, 1, 0)).Envelope;
+        Assert.Equal("Application/CloudEvents+JSON", read.ContentType);
+
+        Assert.Equal("1.0", Write(new() { Id = "1", Type = "t", Source = "s" })["ce-specversion"]);
+        Assert.False(Write(new() { Id = "1", Type = "t" }).ContainsKey("ce-specversion"));
+
+        static NatsHeaders Write(Envelope envelope)
+        {
+            var headers = new NatsHeaders();
+            EnvelopeMapper.Write(headers, envelope, envelope.Id, onTopic: false);
+            return headers;
+        }
+    }
 }

@@ -101,4 +101,18 @@ public sealed class InteropTests
         Assert.Equal(Trace, (await receiver.OneAsync()).Envelope.TraceParent);
         Assert.Null((await receiver.OneAsync()).Envelope.TraceParent);
     }
+
+    [Fact]
+    public async Task A_message_without_a_type_is_no_CloudEvent()
+    {
+        Server.Require();
+        await using var transport = new RabbitMqTransport(Server.Options with { CloudEvents = true });
+        var queue = Server.NewQueue();
+        await transport.DeclareAsync(queue);
+        await transport.SendAsync(queue, Server.Message("1") with { Source = "shop" });
+
+        await Server.RawAsync(async channel => Assert.DoesNotContain(
+            (await channel.BasicGetAsync(queue, autoAck: true))!.BasicProperties.Headers ?? new Dictionary<string, object?>(),
+            static header => header.Key.StartsWith("cloudEvents", StringComparison.Ordinal)));
+    }
 }

@@ -17,7 +17,7 @@ public sealed class PikaTests : OtherClientTests
         channel = pika.BlockingConnection(pika.URLParameters(url)).channel()
         if what == "take":
             method, properties, body = channel.basic_get(name, auto_ack=True)
-            headers = {key.replace("cloudEvents_", "ce-"): str(value) for key, value in properties.headers.items()}
+            headers = {key.replace("ce-", "no ce-").replace("cloudEvents_", "ce-"): str(value) for key, value in properties.headers.items()}
             headers["content-type"] = properties.content_type
             print(json.dumps({"body": body.decode(), "headers": headers}))
         else:

@@ -66,7 +66,7 @@ internal sealed class DeliveryHandler(
         }
         catch (MalformedMessageException e)
         {
-            var outcome = Outcome.DeadLetterBecause(DeadLetterReason.Malformed, e.Message, e);
+            var outcome = Failures.ToOutcome(e, delivery.Envelope.Attempt, RetryPolicy.Default);
             reports.Add(new(e, "decode", queue.Name) { Envelope = delivery.Envelope with { Body = default }, Outcome = outcome.Kind });
             return outcome;
         }

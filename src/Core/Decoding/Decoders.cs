@@ -16,7 +16,8 @@ internal sealed class Decoders(IReadOnlyList<IEnvelopeDecoder> registered)
             {
                 if (decoder.Decode(envelope) is { } decoded)
                 {
-                    return decoded;
+                    // A decoder that makes a new envelope need not know of attempts, without which retries would never end.
+                    return decoded.Attempt == envelope.Attempt ? decoded : decoded with { Attempt = envelope.Attempt };
                 }
             }
             catch (Exception e) when (e is not MalformedMessageException)

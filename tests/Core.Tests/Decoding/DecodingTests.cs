@@ -98,6 +98,18 @@ public sealed class DecodingTests
         Assert.Contains("Renaming failed: broken", dead.Info.Description, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Retries_end_even_if_a_decoder_knows_nothing_of_attempts()
+    {
+        await using var host = await TestHost.StartAsync(static m => m
+            .UseDecoder(new Forgetting())
+            .AddConsumer<byte[]>("q", static (_, _, _) => throw new InvalidOperationException("no"), static o => o with { Retry = RetryPolicy.Immediate with { MaxAttempts = 3 } }));
+
+        await SendAsync(host, Event);
+
+        Assert.Equal((DeadLetterReason.Exhausted, 3), ((await DeadLetterAsync(host)).Info.Reason, (await DeadLetterAsync(host)).Info.Attempts));
+    }
+
     [Theory]
     [InlineData("ce-tenantid", true)]
     [InlineData("ce-a1", true)]
@@ -130,6 +142,11 @@ public sealed class DecodingTests
             envelope.ContentType != contentType ? null
             : name is not null ? envelope with { Type = name }
             : throw new InvalidOperationException("broken");
+    }
+
+    private sealed class Forgetting : IEnvelopeDecoder
+    {
+        public Envelope? Decode(Envelope envelope) => new() { Id = "new" };
     }
 
     private sealed class Reporter : IExceptionReporter
