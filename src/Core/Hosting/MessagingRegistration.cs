@@ -57,6 +57,9 @@ internal sealed class MessagingRegistration
     /// <summary>Chosen in code; it wins over configuration.</summary>
     public string? ChosenTransport { get; set; }
 
+    /// <summary>For tests: makes what stands for a transport beside the default one.</summary>
+    public Func<IServiceProvider, Func<ITransport>, ITransport>? Substitute { get; set; }
+
     /// <summary>Used for publishing beside the default one.</summary>
     public List<string> AlsoUsed { get; } = [];
 

@@ -42,7 +42,9 @@ internal sealed class TransportSet : IAsyncDisposable
         var all = new List<NamedTransport>();
         foreach (var (name, chosenBy) in names)
         {
-            var transport = all.Count == 0 ? services.GetRequiredService<ITransport>() : factory.Create(name, chosenBy);
+            var transport = all.Count == 0 ? services.GetRequiredService<ITransport>()
+                : registration.Substitute is { } substitute ? substitute(services, () => factory.Create(name, chosenBy))
+                : factory.Create(name, chosenBy);
             all.Add(Build(services, registration, settings, transport, name, names[0].Name));
         }
 
@@ -80,6 +82,7 @@ internal sealed class TransportSet : IAsyncDisposable
                 .Select(static one => (one.Options.Transport!, $"The consumer '{one.Name}' of the queue '{one.Queue}'")))
             .Concat(settings.TransportOfQueue.Select(static one => (one.Value, $"Messaging:Queues:{one.Key}:Transport")))
             .Concat(settings.TransportOfTopic.Select(static one => (one.Value, $"Messaging:Topics:{one.Key}:Transport")))
+            .Concat(registration.PublishDefaults.All.Where(static one => one.Transport is not null).Select(static one => (one.Transport!, "A publish's defaults")))
             .Concat(registration.AlsoUsed.Select(static one => (one, "UseAlso")))
             .Concat(settings.DrainFrom.Select(static one => (one, "Messaging:DrainFrom")))
             .DistinctBy(static one => one.Item1, StringComparer.OrdinalIgnoreCase),

@@ -22,10 +22,10 @@ internal sealed class PublishDefaults
     public void Add(PublishScope scope, PublishOptions options)
     {
         if ((options.Topic ?? options.MessageId ?? options.CorrelationId ?? options.CausationId ?? options.MessageType) is not null
-            || options.OccurredAt is not null || options.NotBefore is not null)
+            || options.OccurredAt is not null || options.NotBefore is not null || options.Transaction is not null)
         {
             throw new MessagingConfigurationException(
-                "Topic, MessageId, CorrelationId, CausationId, MessageType, OccurredAt and NotBefore belong to one message: they cannot be defaults.");
+                "Topic, MessageId, CorrelationId, CausationId, MessageType, OccurredAt, NotBefore and Transaction belong to one message: they cannot be defaults.");
         }
 
         _registered.Add((scope, options));

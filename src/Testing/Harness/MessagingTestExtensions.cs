@@ -49,6 +49,8 @@ public static class MessagingTestExtensions
             services.Replace(ServiceDescriptor.Singleton(broker));
         }
 
+        registration.Substitute = (p, create) => p.GetRequiredService<MessagingTestHost>()
+            .Watch(setup.FakeTime is { } moved ? new InMemoryTransport(new InMemoryBroker(moved)) : create());
         if (options.Mode == MessagingTestMode.Disabled)
         {
             services.Replace(ServiceDescriptor.Singleton(new PublishingSwitch { IsOn = false }));

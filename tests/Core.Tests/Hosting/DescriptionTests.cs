@@ -33,6 +33,7 @@ public sealed class DescriptionTests
               UncountedRelease     Native
               ConfirmedSettlement  Native
               DuplicateDetection   Native
+              Transactions         Unsupported it has no database
               queue ping, until it is empty: concurrency 16, 32 to 512 under way, lease 00:00:30, 10 redeliveries, expired messages: DeadLetter
                 bound to a.*
                 bound to b
@@ -45,6 +46,7 @@ public sealed class DescriptionTests
               UncountedRelease     Native
               ConfirmedSettlement  Native
               DuplicateDetection   Unsupported messages are not compared with earlier ones yet; every publish is stored
+              Transactions         Unsupported memory takes no part in the transactions of a database
               queue ping: concurrency 16, 32 to 512 under way, lease 00:00:30, 10 redeliveries, expired messages: DeadLetter
                 bound to a.*
                 bound to b
