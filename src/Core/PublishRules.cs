@@ -31,8 +31,7 @@ public sealed class PublishRules
     public PublishRules Use(PublishMiddleware middleware)
     {
         ArgumentNullException.ThrowIfNull(middleware);
-        _registration.PublishMiddleware.Add((_scope, _ => middleware));
-        return this;
+        return Add(_ => middleware);
     }
 
     /// <summary>As <see cref="Use(PublishMiddleware)"/>, by a class. It becomes a singleton, unless it is registered otherwise already.</summary>
@@ -41,11 +40,16 @@ public sealed class PublishRules
         where TMiddleware : class, IPublishMiddleware
     {
         _services.TryAddSingleton<TMiddleware>();
-        _registration.PublishMiddleware.Add((_scope, static services =>
+        return Add(static services =>
         {
             var middleware = services.GetRequiredService<TMiddleware>();
             return next => context => middleware.PublishAsync(context, next);
-        }));
+        });
+    }
+
+    private PublishRules Add(Func<IServiceProvider, PublishMiddleware> create)
+    {
+        _registration.PublishMiddleware.Add((_scope, create));
         return this;
     }
 }
