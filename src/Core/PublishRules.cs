@@ -34,8 +34,7 @@ public sealed class PublishRules
     public PublishRules Use(PublishMiddleware middleware, [CallerArgumentExpression(nameof(middleware))] string? name = null)
     {
         ArgumentNullException.ThrowIfNull(middleware);
-        _registration.PublishMiddleware.Add((_scope, MessagingBuilder.Short(name), _ => middleware));
-        return this;
+        return Use(MessagingBuilder.Short(name), _ => middleware);
     }
 
     /// <summary>As <see cref="Use(PublishMiddleware, string?)"/>, by a class. It becomes a singleton, unless it is registered otherwise already.</summary>
@@ -44,11 +43,16 @@ public sealed class PublishRules
         where TMiddleware : class, IPublishMiddleware
     {
         _services.TryAddSingleton<TMiddleware>();
-        _registration.PublishMiddleware.Add((_scope, typeof(TMiddleware).Name, static services =>
+        return Use(typeof(TMiddleware).Name, static services =>
         {
             var middleware = services.GetRequiredService<TMiddleware>();
             return next => context => middleware.PublishAsync(context, next);
-        }));
+        });
+    }
+
+    private PublishRules Use(string name, Func<IServiceProvider, PublishMiddleware> create)
+    {
+        _registration.PublishMiddleware.Add((_scope, name, create));
         return this;
     }
 }
