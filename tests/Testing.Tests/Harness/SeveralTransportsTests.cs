@@ -1,5 +1,4 @@
 using Microsoft.Extensions.DependencyInjection;
-using Postrider.Core.Transport;
 
 namespace Postrider.Testing.Tests.Harness;
 
