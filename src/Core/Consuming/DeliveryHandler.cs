@@ -1,8 +1,8 @@
 using System.Globalization;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
-using Postrider.Core.Decoding;
 using Postrider.Core.DeadLetters;
+using Postrider.Core.Decoding;
 using Postrider.Core.Diagnostics;
 using Postrider.Core.Publishing;
 using Postrider.Core.Retry;

@@ -70,7 +70,9 @@ public abstract class OrderScenarios(TransportFixture fixture) : HostScenarios(f
         var runs = new Happenings<(int Number, int Attempt)>(Time, Fixture.Patience);
         Func<ConsumerOptions, ConsumerOptions> stop = On(topic, options => options with
         {
-            Concurrency = 1, Lease = LongLease, Retry = RetryPolicy.Immediate with { MaxAttempts = 2, OnExhausted = ExhaustedMessage.Stop },
+            Concurrency = 1,
+            Lease = LongLease,
+            Retry = RetryPolicy.Immediate with { MaxAttempts = 2, OnExhausted = ExhaustedMessage.Stop },
         });
         var host = await StartHostAsync(messaging => messaging.AddConsumer<Job>(
             queue,
