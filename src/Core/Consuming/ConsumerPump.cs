@@ -55,7 +55,7 @@ internal sealed class ConsumerPump : IDisposable
         _work = Channel.CreateBounded<InFlight>(new BoundedChannelOptions(queue.LargestWindow) { SingleWriter = true });
         _settling = new(receiver, queue, transport.Capabilities.System, _window.Clear, _failures, telemetry, reports, time, logger);
         _leases = receiver is ILeaseRenewal renewal ? new(renewal, _window, queue, reports, time, logger) : null;
-        _lanes = queue.Order == MessageOrder.None ? null : new(queue.Order, _work.Writer, time);
+        _lanes = queue.Order == MessageOrder.None ? null : new(queue, _work.Writer, time);
         _suspects = new(_window, _work.Writer, _settling, queue, logger);
     }
 
@@ -208,9 +208,10 @@ internal sealed class ConsumerPump : IDisposable
                 var key = _lanes is null ? null : slot.Delivery!.Envelope.Key;
                 if (await HandleAsync(slot).ConfigureAwait(false) is not { } settlement)
                 {
+                    _lanes?.Leave(key);
                     _window.Clear(slot);
                 }
-                else if (_lanes?.Hold(slot, settlement) == true)
+                else if (_lanes?.Hold(slot, ref settlement) == true)
                 {
                     continue;
                 }
@@ -218,15 +219,14 @@ internal sealed class ConsumerPump : IDisposable
                 {
                     if (slot.StopReason is { } reason)
                     {
-                        // Set before it can come back: nothing is fetched any more.
-                        _stopReason = reason;
+                        // Before anything else can begin, and before this one can come back.
+                        (_stopReason, _draining) = (reason, true);
                         await broken.CancelAsync().ConfigureAwait(false);
                     }
 
+                    _lanes?.Leave(key);
                     _settling.Post(slot, settlement);
                 }
-
-                _lanes?.Leave(key);
             }
         }
     }

@@ -22,6 +22,8 @@ internal sealed class ConsumerQueue
 
     public MessageOrder Order { get; init; }
 
+    public ILaneWatch? Lanes { get; init; }
+
     public required TimeSpan Lease { get; init; }
 
     public bool RenewLease { get; init; } = true;

@@ -8,7 +8,7 @@ namespace Postrider.Core.Consuming;
 /// message that is to be tried again keeps its lane until then.
 /// </summary>
 /// <remarks>Thread-safe. There are no more waiting than places in the window, so the channel always has room.</remarks>
-internal sealed class KeyedLanes(MessageOrder order, ChannelWriter<InFlight> work, TimeProvider time)
+internal sealed class KeyedLanes(ConsumerQueue queue, ChannelWriter<InFlight> work, TimeProvider time)
 {
     private readonly Lock _lock = new();
 
@@ -34,6 +34,7 @@ internal sealed class KeyedLanes(MessageOrder order, ChannelWriter<InFlight> wor
             }
 
             (_lanes[key] ??= new()).Enqueue(slot);
+            queue.Lanes?.Waits(slot.Delivery);
             return false;
         }
     }
@@ -55,6 +56,7 @@ internal sealed class KeyedLanes(MessageOrder order, ChannelWriter<InFlight> wor
 
             if (waiting is not null && waiting.TryDequeue(out var next))
             {
+                queue.Lanes?.Goes(next.Delivery!);
                 work.TryWrite(next);
             }
             else
@@ -64,11 +66,11 @@ internal sealed class KeyedLanes(MessageOrder order, ChannelWriter<InFlight> wor
         }
     }
 
-    /// <summary>Keeps it here until its next attempt, and its key's lane with it.</summary>
+    /// <summary>Keeps what is to be tried again here until then, and its key's lane with it. At the end it is to be handed back instead, so that nothing overtakes it.</summary>
     /// <returns>False if it is to be settled and its lane to be left.</returns>
-    public bool Hold(InFlight slot, Settlement retry)
+    public bool Hold(InFlight slot, ref Settlement retry)
     {
-        if (order != MessageOrder.ByKeyWithRetries || retry.Kind != SettlementKind.Retry || slot.Delivery!.Envelope.Key is null)
+        if (queue.Order != MessageOrder.ByKeyWithRetries || retry.Kind != SettlementKind.Retry || slot.Delivery!.Envelope.Key is null)
         {
             return false;
         }
@@ -77,11 +79,13 @@ internal sealed class KeyedLanes(MessageOrder order, ChannelWriter<InFlight> wor
         {
             if (_isClosed)
             {
+                retry = Settlement.Release(slot.Delivery);
                 return false;
             }
 
             slot.IsRunning = false;
             slot.Attempt++;
+            queue.Lanes?.IsHeld(slot.Delivery, retry.Delay);
             _held.Add(slot, time.CreateTimer(Due, slot, retry.Delay, Timeout.InfiniteTimeSpan));
             return true;
         }
@@ -122,4 +126,15 @@ internal sealed class KeyedLanes(MessageOrder order, ChannelWriter<InFlight> wor
             }
         }
     }
+}
+
+/// <summary>Is told of what waits here, for tests that await everything. Called under the lanes' lock.</summary>
+internal interface ILaneWatch
+{
+    void Waits(Delivery delivery);
+
+    void Goes(Delivery delivery);
+
+    /// <summary>It stays in hand, and runs again after a while.</summary>
+    void IsHeld(Delivery delivery, TimeSpan delay);
 }

@@ -57,6 +57,9 @@ internal sealed class MessagingRegistration
     /// <summary>Chosen in code; it wins over configuration.</summary>
     public string? ChosenTransport { get; set; }
 
+    /// <summary>For tests: is told of what waits in order.</summary>
+    public ILaneWatch? Lanes { get; set; }
+
     /// <summary>For tests: makes what stands for a transport beside the default one.</summary>
     public Func<IServiceProvider, Func<ITransport>, ITransport>? Substitute { get; set; }
 
@@ -114,6 +117,7 @@ internal sealed class MessagingRegistration
                 Transport = first.Options.Transport,
                 Concurrency = first.Options.Concurrency * (first.Options.Batch?.MaxSize ?? 1),
                 Order = first.Options.Order,
+                Lanes = Lanes,
                 Lease = first.Options.Lease,
                 RenewLease = first.Options.RenewLease,
                 MaxRedeliveries = first.Options.MaxRedeliveries,

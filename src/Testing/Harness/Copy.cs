@@ -27,7 +27,7 @@ internal sealed class Copy(string queue, string messageId, Flow? flow)
     public Delivery? Delivery { get; set; }
 
     /// <summary>Something is about to happen to it without any time passing.</summary>
-    public bool IsBusy => IsOpen && State != CopyState.Later;
+    public bool IsBusy => IsOpen && State is not (CopyState.Later or CopyState.InLane);
 
     /// <summary>It has not come to its end.</summary>
     public bool IsOpen => State is not (CopyState.None or CopyState.InDoubt or CopyState.Ended);
@@ -56,6 +56,9 @@ internal enum CopyState
 
     /// <summary>Handed out.</summary>
     InHand,
+
+    /// <summary>Handed out, and behind another of its key (<see cref="MessageOrder"/>).</summary>
+    InLane,
 
     /// <summary>A dead letter, whose <see cref="ConsumerOptions.OnFailed"/> is told.</summary>
     Telling,

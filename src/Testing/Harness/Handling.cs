@@ -15,7 +15,7 @@ internal sealed class Handling : Happening
 
     public string Queue { get; }
 
-    public int Attempt { get; }
+    public int Attempt { get; init; }
 
     public int Redeliveries { get; }
 

@@ -59,12 +59,15 @@ internal sealed class TestSetup
     {
         Registration.PublishMiddleware.Add((PublishScope.Everything, "test host", _ => Publish));
         Registration.ConsumeMiddleware.Insert(0, Consume);
+        Registration.Lanes = Tracker;
         foreach (var consumer in Registration.Consumers)
         {
             var options = consumer.Options;
             consumer.Options = options with
             {
                 Lease = FakeTime is null ? options.Lease : NoEnd,
+                // A batch that waits for more would wait for the clock, which stands still until everything has happened.
+                Batch = FakeTime is null ? options.Batch : options.Batch is { } batch ? batch with { MaxWait = TimeSpan.Zero } : null,
                 Middleware = [.. options.Middleware, Reach],
                 OnFailed = options.OnFailed is { } tell ? (failed, cancellationToken) => TellAsync(tell, failed, cancellationToken) : null,
             };

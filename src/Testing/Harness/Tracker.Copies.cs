@@ -99,6 +99,17 @@ internal sealed partial class Tracker
         }
     }
 
+    private void MoveInHand(Delivery delivery, CopyState state)
+    {
+        lock (_gate)
+        {
+            if (_inHand.TryGetValue(delivery, out var found) && found.Copy.Delivery == delivery)
+            {
+                Move(found.Copy, state);
+            }
+        }
+    }
+
     private void Count(Copy copy, int by)
     {
         _busy += copy.IsBusy ? by : 0;

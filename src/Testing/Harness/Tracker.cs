@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Postrider.Core.Consuming;
 using Postrider.Core.Transport;
 
 namespace Postrider.Testing.Harness;
@@ -7,7 +8,7 @@ namespace Postrider.Testing.Harness;
 /// Knows of each copy of a message that this host consumes, from before its publish until its final outcome. What a handler publishes is counted before the
 /// handler's own message ends, so when nothing is open everything has happened: no time has to pass to be sure. Thread-safe.
 /// </summary>
-internal sealed partial class Tracker(Timeline timeline)
+internal sealed partial class Tracker(Timeline timeline) : ILaneWatch
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<Delivery, (Copy Copy, Handling Handling)> _inHand = [];
@@ -88,6 +89,33 @@ internal sealed partial class Tracker(Timeline timeline)
         }
 
         return handling;
+    }
+
+    public void Waits(Delivery delivery) => MoveInHand(delivery, CopyState.InLane);
+
+    public void Goes(Delivery delivery) => MoveInHand(delivery, CopyState.InHand);
+
+    /// <summary>Its next run is a handling of its own, without a hand-out.</summary>
+    public void IsHeld(Delivery delivery, TimeSpan delay)
+    {
+        Handling next;
+        lock (_gate)
+        {
+            if (!_inHand.TryGetValue(delivery, out var found))
+            {
+                return;
+            }
+
+            found.Handling.End(Settlement.Retry(delivery, delay), SettleStatus.Settled, timeline.Now);
+            next = new(delivery) { Attempt = found.Handling.Attempt + 1 };
+            _inHand[delivery] = (found.Copy, next);
+            if (found.Copy.Delivery == delivery)
+            {
+                Wait(found.Copy, timeline.Now + delay);
+            }
+        }
+
+        timeline.Add(next);
     }
 
     public bool TryFind(Delivery delivery, [NotNullWhen(true)] out Handling? handling, out Flow? flow)

@@ -131,6 +131,37 @@ public sealed class OrderTests
         Assert.Equal([(1, 1, 0), (2, 1, 0), (3, 1, 0)], seen);
     }
 
+    [Theory]
+    [InlineData(MessageOrder.None)]
+    [InlineData(MessageOrder.ByKey)]
+    public async Task Nothing_begins_behind_a_message_that_stops_the_queue(MessageOrder order)
+    {
+        var broker = new InMemoryBroker();
+        await StoreAsync(broker, Enumerable.Range(1, 20).Select(static number => ((string?)"a", number)));
+        var seen = new ConcurrentQueue<int>();
+        var first = await StartAsync(
+            broker,
+            (ping, _, _) =>
+            {
+                seen.Enqueue(ping.Number);
+                return ping.Number == 3 ? throw new InvalidOperationException("never") : new(Outcome.Ack);
+            },
+            order,
+            options => options with { Concurrency = order == MessageOrder.None ? 1 : 8, Retry = RetryPolicy.None with { OnExhausted = ExhaustedMessage.Stop } });
+        await Eventually.IsAsync(() => first.Status.Queues["ordered"] == QueueState.Paused);
+        Assert.False(first.Status.IsHealthy);
+        Assert.Equal([1, 2, 3], seen);
+        await first.DisposeAsync().AsTask().WaitAsync(Patience);
+
+        await using var second = await StartAsync(broker, (ping, _, _) =>
+        {
+            seen.Enqueue(ping.Number);
+            return new(Outcome.Ack);
+        });
+        await Eventually.IsAsync(() => seen.Count == 21);
+        Assert.Equal(Enumerable.Range(3, 18), seen.Skip(3));
+    }
+
     private static void Max(ref int most, int value)
     {
         int before;
