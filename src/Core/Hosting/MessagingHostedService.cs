@@ -99,8 +99,9 @@ internal sealed class MessagingHostedService(
 
             await Task.WhenAll(running).ConfigureAwait(false);
         }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (_stop.IsCancellationRequested || stop.IsCancellationRequested)
         {
+            // What is linked is cancelled a moment later than what it is linked to.
             if (!named.Status.Ready.IsCompleted)
             {
                 named.Status.SetFailed(
