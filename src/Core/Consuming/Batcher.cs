@@ -33,7 +33,26 @@ internal sealed class Batcher<TMessage>(
             StartReady();
         }
 
+        using var cancelled = context.CancellationToken.UnsafeRegister(
+            static state =>
+            {
+                var (batcher, one) = ((Batcher<TMessage>, BatchItem<TMessage>))state!;
+                batcher.Cancel(one);
+            },
+            (this, item));
         return await item.Done.Task.ConfigureAwait(false);
+    }
+
+    /// <summary>It is not ours any more, or the drain is over. One whose batch runs already stays in it until that has ended.</summary>
+    private void Cancel(BatchItem<TMessage> item)
+    {
+        lock (_lock)
+        {
+            if (_waiting.Remove(item))
+            {
+                item.Done.TrySetCanceled(item.Context.CancellationToken);
+            }
+        }
     }
 
     /// <summary>For as long as the first one may still wait.</summary>
@@ -73,6 +92,7 @@ internal sealed class Batcher<TMessage>(
         {
             var batch = _waiting[..Math.Min(_waiting.Count, options.MaxSize)];
             _waiting.RemoveRange(0, batch.Count);
+            batch.Sort(static (one, other) => one.Context.Place.Sequence.CompareTo(other.Context.Place.Sequence));
             _running++;
             if (_waiting.Count > 0)
             {

@@ -34,6 +34,9 @@ internal sealed class InFlight : IDisposable
     /// <summary>When its lease began, by this process's clock.</summary>
     public long LeasedAt { get; set; }
 
+    /// <summary>The order in which deliveries came.</summary>
+    public long Sequence { get; set; }
+
     /// <summary>1 for the first handler run. It is more than the message tells when earlier runs were held here (<see cref="KeyedLanes"/>).</summary>
     public int Attempt { get; set; }
 

@@ -21,6 +21,7 @@ internal sealed class PrefetchWindow(ConsumerQueue queue, TimeProvider time) : I
     private long _lookedAt = time.GetTimestamp();
     private int _filled;
     private long _bytes;
+    private long _sequence;
 
     /// <summary>All places, for whoever renews leases or cancels handlers.</summary>
     public IReadOnlyList<InFlight> Places => _places;
@@ -42,6 +43,7 @@ internal sealed class PrefetchWindow(ConsumerQueue queue, TimeProvider time) : I
         }
 
         place.Fill(delivery);
+        place.Sequence = _sequence++;
         if (!queue.RenewLease)
         {
             place.LeasedAt = time.GetTimestamp();

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
+using Postrider.Core.InMemory;
 using Postrider.Core.Tests.Support;
 
 namespace Postrider.Core.Tests.Consuming;
@@ -125,6 +126,36 @@ public sealed class BatchConsumerTests
         await host.DisposeAsync().AsTask().WaitAsync(Patience);
 
         Assert.Equal([CancellationCause.Shutdown, CancellationCause.Shutdown], await cancelled.Task.WaitAsync(Patience));
+    }
+
+    [Fact]
+    public async Task A_message_that_waits_for_its_batch_goes_back_untouched_when_the_drain_is_over()
+    {
+        var broker = new InMemoryBroker();
+        var entered = new TaskCompletionSource();
+        var first = await TestHost.StartAsync(messaging => messaging
+            .UseInMemory(broker)
+            .Configure(static options => options with { DrainTimeout = TimeSpan.FromMilliseconds(100) })
+            .UseConsume(next => context =>
+            {
+                var outcome = next(context);
+                entered.TrySetResult();
+                return outcome;
+            })
+            .AddBatchConsumer<Ping>(
+                "batches", static (_, _) => throw new InvalidOperationException("never whole"),
+                static options => options with { Batch = new() { MaxSize = 2, MaxWait = TimeSpan.FromHours(1) } }));
+        await SendAsync(first, 1);
+        await entered.Task.WaitAsync(Patience);
+        await first.DisposeAsync().AsTask().WaitAsync(Patience);
+
+        var seen = new TaskCompletionSource<(int Attempt, int Redeliveries)>();
+        await using var second = await TestHost.StartAsync(messaging => messaging.UseInMemory(broker).AddConsumer<Ping>("batches", (_, context, _) =>
+        {
+            seen.TrySetResult((context.Attempt, context.Redeliveries));
+            return new(Outcome.Ack);
+        }));
+        Assert.Equal((1, 0), await seen.Task.WaitAsync(Patience));
     }
 
     [Theory]
