@@ -135,6 +135,24 @@ public sealed record RetryPolicy
     }
 
     /// <summary>This policy and all that it holds for types of exceptions.</summary>
+    /// <summary>Whether all attempts together, with the longest delays, wait longer than this.</summary>
+    internal bool TakesLongerThan(TimeSpan limit)
+    {
+        var left = limit;
+        for (var i = 1; i < MaxAttempts && left >= TimeSpan.Zero; i++)
+        {
+            var delay = DelayAfter(i, 1);
+            if (delay == TimeSpan.Zero && i >= Steps.Length)
+            {
+                break;
+            }
+
+            left -= delay;
+        }
+
+        return left < TimeSpan.Zero;
+    }
+
     internal IEnumerable<RetryPolicy> All() => ByException.SelectMany(static one => one.Policy.All()).Prepend(this);
 
     /// <summary>The delay after this many failed attempts.</summary>

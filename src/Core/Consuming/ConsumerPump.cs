@@ -52,7 +52,7 @@ internal sealed class ConsumerPump : IDisposable
         (_drainTimeout, _status, _time, _logger) = (drainTimeout, status, time, logger);
         _window = new(queue, time);
         _failures = new(queue, _window.Clear, scopes, reports, logger);
-        _work = Channel.CreateBounded<InFlight>(new BoundedChannelOptions(queue.LargestWindow) { SingleWriter = true });
+        _work = Channel.CreateBounded<InFlight>(new BoundedChannelOptions(queue.LargestWindow));
         _settling = new(receiver, queue, transport.Capabilities.System, _window.Clear, _failures, telemetry, reports, time, logger);
         _leases = receiver is ILeaseRenewal renewal ? new(renewal, _window, queue, reports, time, logger) : null;
         _lanes = queue.Order == MessageOrder.None ? null : new(queue, _work.Writer, time);
@@ -190,7 +190,7 @@ internal sealed class ConsumerPump : IDisposable
             {
                 _suspects.Add(slot);
             }
-            else if (_lanes?.Enter(slot) != false)
+            else if (_lanes?.Enter(slot, _handler.KeyOf(delivery)) != false)
             {
                 _work.Writer.TryWrite(slot);
             }
@@ -205,28 +205,44 @@ internal sealed class ConsumerPump : IDisposable
         {
             while (_work.Reader.TryRead(out var slot))
             {
-                var key = _lanes is null ? null : slot.Delivery!.Envelope.Key;
                 if (await HandleAsync(slot).ConfigureAwait(false) is not { } settlement)
                 {
-                    _lanes?.Leave(key);
+                    var behindLost = _lanes?.Leave(slot.Key, _draining);
                     _window.Clear(slot);
+                    HandBack(behindLost);
+                    continue;
                 }
-                else if (_lanes?.Hold(slot, ref settlement) == true)
+
+                if (_lanes?.Hold(slot, ref settlement) == true)
                 {
                     continue;
                 }
-                else
-                {
-                    if (slot.StopReason is { } reason)
-                    {
-                        // Before anything else can begin, and before this one can come back.
-                        (_stopReason, _draining) = (reason, true);
-                        await broken.CancelAsync().ConfigureAwait(false);
-                    }
 
-                    _lanes?.Leave(key);
-                    _settling.Post(slot, settlement);
+                if (slot.StopReason is { } reason)
+                {
+                    // Before anything else can begin, and before this one can come back.
+                    (_stopReason, _draining) = (reason, true);
+                    await broken.CancelAsync().ConfigureAwait(false);
                 }
+
+                var behind = _lanes?.Leave(slot.Key, _draining);
+                _settling.Post(slot, settlement);
+                HandBack(behind);
+            }
+        }
+    }
+
+    private void HandBack(IEnumerable<InFlight>? slots)
+    {
+        foreach (var slot in slots ?? [])
+        {
+            if (slot.LeaseLost)
+            {
+                _window.Clear(slot);
+            }
+            else
+            {
+                _settling.Post(slot, Settlement.Release(slot.Delivery!));
             }
         }
     }
@@ -263,11 +279,7 @@ internal sealed class ConsumerPump : IDisposable
             _logger.ReceiveFailed(_queue.Name, TimeSpan.Zero, e.Message);
         }
 
-        foreach (var slot in _lanes?.Close() ?? [])
-        {
-            _settling.Post(slot, Settlement.Release(slot.Delivery!));
-        }
-
+        HandBack(_lanes?.Close());
         _work.Writer.TryComplete();
         if (!await EndsWithinAsync(workers, _drainTimeout).ConfigureAwait(false))
         {
@@ -279,6 +291,7 @@ internal sealed class ConsumerPump : IDisposable
             await EndsWithinAsync(workers, Grace).ConfigureAwait(false);
         }
 
+        HandBack(_lanes?.TakeRest());
         _settling.Complete();
         if (!await EndsWithinAsync(settling, Grace).ConfigureAwait(false))
         {

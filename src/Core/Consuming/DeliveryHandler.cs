@@ -13,11 +13,11 @@ namespace Postrider.Core.Consuming;
 
 /// <summary>Runs one delivery: scope, chain, outcome, settlement. Never throws.</summary>
 internal sealed class DeliveryHandler(
-    ConsumerQueue queue, string system, int maxBodyBytes, BodyTransforms transforms, Decoders decoders, IServiceScopeFactory scopes, Telemetry telemetry,
+    ConsumerQueue queue, string transport, string system, int maxBodyBytes, BodyTransforms transforms, Decoders decoders, IServiceScopeFactory scopes, Telemetry telemetry,
     ExceptionReports reports,
     TimeProvider time, ILogger logger)
 {
-    private readonly TransactionalHandler _transactional = new(queue, system, telemetry, time, logger);
+    private readonly TransactionalHandler _transactional = new(queue, transport, system, telemetry, time, logger);
 
     /// <param name="slot">The delivery's place.</param>
     /// <param name="receiver">Where it came from; only transactional consumers need it.</param>
@@ -44,6 +44,19 @@ internal sealed class DeliveryHandler(
         Settlement? settlement = slot.LeaseLost || slot.IsSettled ? null : outcome is { } known ? ToSettlement(slot, known) : Settlement.Release(delivery);
         slot.ForgetBody();
         return settlement;
+    }
+
+    /// <summary>The key by which messages are kept in order: what its consumer will see, except that of a foreign form whose body is encoded.</summary>
+    public string? KeyOf(Delivery delivery)
+    {
+        try
+        {
+            return delivery.Defect is null && delivery.Envelope.ContentEncoding is null ? decoders.Decode(delivery.Envelope).Key : delivery.Envelope.Key;
+        }
+        catch (MalformedMessageException)
+        {
+            return delivery.Envelope.Key;
+        }
     }
 
     /// <summary>For a message that was handed out too often to be run again.</summary>

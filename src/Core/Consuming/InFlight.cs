@@ -34,6 +34,9 @@ internal sealed class InFlight : IDisposable
     /// <summary>When its lease began, by this process's clock.</summary>
     public long LeasedAt { get; set; }
 
+    /// <summary>The key of its lane, if it is in one.</summary>
+    public string? Key { get; set; }
+
     /// <summary>The order in which deliveries came.</summary>
     public long Sequence { get; set; }
 
@@ -55,6 +58,7 @@ internal sealed class InFlight : IDisposable
             Delivery = delivery;
             Envelope = delivery.Envelope;
             LeaseLost = false;
+            Key = null;
             IsSettled = false;
             IsRunning = false;
             Attempt = delivery.Envelope.Attempt;
@@ -70,6 +74,19 @@ internal sealed class InFlight : IDisposable
     {
         _body?.Return();
         _body = null;
+    }
+
+    /// <summary>It runs once more, without having been settled.</summary>
+    public void Again()
+    {
+        lock (_lock)
+        {
+            Attempt++;
+            Envelope = Delivery!.Envelope;
+            IsRunning = false;
+            _finished = false;
+            Context.ClearCancelledBy();
+        }
     }
 
     /// <summary>How it is to be settled is known: there is no handler left to cancel, and the settlement itself finds a lost lease.</summary>

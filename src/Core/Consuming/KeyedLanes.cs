@@ -19,9 +19,10 @@ internal sealed class KeyedLanes(ConsumerQueue queue, ChannelWriter<InFlight> wo
     private bool _isClosed;
 
     /// <summary>Whether it may run now. If not, it comes to work when it is its turn.</summary>
-    public bool Enter(InFlight slot)
+    public bool Enter(InFlight slot, string? key)
     {
-        if (slot.Delivery!.Envelope.Key is not { } key)
+        slot.Key = key;
+        if (key is null)
         {
             return true;
         }
@@ -34,35 +35,37 @@ internal sealed class KeyedLanes(ConsumerQueue queue, ChannelWriter<InFlight> wo
             }
 
             (_lanes[key] ??= new()).Enqueue(slot);
-            queue.Lanes?.Waits(slot.Delivery);
+            queue.Lanes?.Waits(slot.Delivery!);
             return false;
         }
     }
 
     /// <summary>One of this key has ended: the next one comes to work.</summary>
-    public void Leave(string? key)
+    /// <returns>At the end: those behind it, to be handed back after it, so that they do not overtake it.</returns>
+    public IReadOnlyCollection<InFlight> Leave(string? key, bool isEnd)
     {
         if (key is null)
         {
-            return;
+            return []; // It has none, or is a suspect, which runs alone.
         }
 
         lock (_lock)
         {
             if (!_lanes.TryGetValue(key, out var waiting))
             {
-                return; // A suspect, which runs alone, or closed.
+                return [];
             }
 
-            if (waiting is not null && waiting.TryDequeue(out var next))
-            {
-                queue.Lanes?.Goes(next.Delivery!);
-                work.TryWrite(next);
-            }
-            else
+            if (waiting is null || waiting.Count == 0 || isEnd || _isClosed)
             {
                 _lanes.Remove(key);
+                return waiting ?? [];
             }
+
+            var next = waiting.Dequeue();
+            queue.Lanes?.Goes(next.Delivery!);
+            work.TryWrite(next);
+            return [];
         }
     }
 
@@ -70,7 +73,7 @@ internal sealed class KeyedLanes(ConsumerQueue queue, ChannelWriter<InFlight> wo
     /// <returns>False if it is to be settled and its lane to be left.</returns>
     public bool Hold(InFlight slot, ref Settlement retry)
     {
-        if (queue.Order != MessageOrder.ByKeyWithRetries || retry.Kind != SettlementKind.Retry || slot.Delivery!.Envelope.Key is null)
+        if (queue.Order != MessageOrder.ByKeyWithRetries || retry.Kind != SettlementKind.Retry || slot.Key is null)
         {
             return false;
         }
@@ -79,36 +82,54 @@ internal sealed class KeyedLanes(ConsumerQueue queue, ChannelWriter<InFlight> wo
         {
             if (_isClosed)
             {
-                retry = Settlement.Release(slot.Delivery);
+                retry = Settlement.Release(slot.Delivery!);
                 return false;
             }
 
-            slot.IsRunning = false;
-            slot.Attempt++;
-            queue.Lanes?.IsHeld(slot.Delivery, retry.Delay);
-            _held.Add(slot, time.CreateTimer(Due, slot, retry.Delay, Timeout.InfiniteTimeSpan));
+            slot.Again();
+            if (retry.Delay > TimeSpan.Zero)
+            {
+                _held.Add(slot, time.CreateTimer(Due, slot, retry.Delay, Timeout.InfiniteTimeSpan));
+                queue.Lanes?.IsHeld(slot.Delivery!, retry.Delay);
+            }
+            else
+            {
+                queue.Lanes?.IsHeld(slot.Delivery!, retry.Delay);
+                work.TryWrite(slot);
+            }
+
             return true;
         }
     }
 
-    /// <summary>Ends all lanes, and tells what is to be handed back: of each key first what is held, so that nothing overtakes it.</summary>
+    /// <summary>Begins the end: what is held is to be handed back, and behind it the rest of its key. Others are when the one before them has ended (<see cref="Leave"/>).</summary>
     public List<InFlight> Close()
     {
         lock (_lock)
         {
             _isClosed = true;
-            List<InFlight> left = [.. _held.Keys];
-            foreach (var (_, due) in _held)
+            var left = new List<InFlight>();
+            foreach (var (slot, due) in _held)
             {
                 due.Dispose();
-            }
-
-            foreach (var (_, waiting) in _lanes)
-            {
-                left.AddRange(waiting ?? []);
+                left.Add(slot);
+                if (_lanes.Remove(slot.Key!, out var behind))
+                {
+                    left.AddRange(behind ?? []);
+                }
             }
 
             _held.Clear();
+            return left;
+        }
+    }
+
+    /// <summary>What is still behind handlers that did not end.</summary>
+    public List<InFlight> TakeRest()
+    {
+        lock (_lock)
+        {
+            List<InFlight> left = [.. _lanes.Values.SelectMany(static waiting => waiting ?? [])];
             _lanes.Clear();
             return left;
         }

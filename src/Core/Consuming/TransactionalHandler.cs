@@ -11,7 +11,7 @@ namespace Postrider.Core.Consuming;
 /// <summary>
 /// Runs a transactional consumer: begin → chain → settle and commit. What does not end as done is rolled back, and then settled as any other delivery.
 /// </summary>
-internal sealed class TransactionalHandler(ConsumerQueue queue, string system, Telemetry telemetry, TimeProvider time, ILogger logger)
+internal sealed class TransactionalHandler(ConsumerQueue queue, string transport, string system, Telemetry telemetry, TimeProvider time, ILogger logger)
 {
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
@@ -34,9 +34,9 @@ internal sealed class TransactionalHandler(ConsumerQueue queue, string system, T
         }
     }
 
-    private static async ValueTask<Outcome> RunChainAsync(ConsumeContext context, BuiltConsumer consumer, IDeliveryTransaction transaction)
+    private async ValueTask<Outcome> RunChainAsync(ConsumeContext context, BuiltConsumer consumer, IDeliveryTransaction transaction)
     {
-        var flow = HandlerTransaction.Begin(transaction.Transaction);
+        var flow = HandlerTransaction.Begin(transaction.Transaction, transport);
         context.Transaction = transaction.Transaction;
         try
         {

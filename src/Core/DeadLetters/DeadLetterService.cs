@@ -192,7 +192,7 @@ internal sealed class DeadLetterService(TransportSet transports, MessagingOption
         };
         var message = new OutgoingMessage(Destination.Queue(target.Queue), envelope, options.Delay)
         {
-            DuplicateId = string.Create(CultureInfo.InvariantCulture, $"replay {letter.Queue} {letter.Position} {letter.Info.At.UtcTicks}"),
+            DuplicateId = string.Create(CultureInfo.InvariantCulture, $"replay {Find(letter.Queue).Queue} {letter.Position} {letter.Info.At.UtcTicks}"),
         };
         return StoreAsync(target.Transport, message);
     }

@@ -152,7 +152,8 @@ internal sealed class MessagingHostedService(
     /// <summary>Runs until stopped, or until waiting cannot help any more, which is the end of all queues of this transport.</summary>
     private async Task ConsumeAsync(NamedTransport named, ConsumerQueue queue, ExceptionReports reports, ILogger logger, CancellationTokenSource stop)
     {
-        var handler = new DeliveryHandler(queue, named.Transport.Capabilities.System, options.MaxBodyBytes, transforms, _decoders, scopes, telemetry, reports, time, logger);
+        var handler = new DeliveryHandler(
+            queue, named.Name, named.Transport.Capabilities.System, options.MaxBodyBytes, transforms, _decoders, scopes, telemetry, reports, time, logger);
         var supervisor = new QueueSupervisor(
             named.Transport, named.Topology, queue, handler, options, named.Status, scopes, telemetry, reports, time, logger);
         try

@@ -162,6 +162,9 @@ internal sealed class MessagingRegistration
         Require(
             options.Batch is null || options.Order == MessageOrder.None,
             $"{who} takes batches, in which messages of one key are side by side: an Order is not possible.");
+        Require(
+            options.RenewLease || options.Batch is not { } slow || slow.MaxWait < options.Lease,
+            $"{who} renews no leases, and its batches wait for as long as its Lease of {options.Lease}: make MaxWait shorter.");
         Require(options.Batch is null || !options.Transactional, $"{who} takes batches, whose messages have an outcome each: they cannot be Transactional.");
         Require(options.Lease >= TimeSpan.FromMilliseconds(100), $"{who} has a Lease of {options.Lease}; it is at least 100 ms.");
         Require(options.MaxRedeliveries > 0, $"{who} has MaxRedeliveries {options.MaxRedeliveries}; it is at least 1.");

@@ -129,6 +129,14 @@ internal sealed class TransportSet : IAsyncDisposable
                 + "Use PGMQ on the database that the consumer writes to, or make the consumer idempotent and not Transactional.");
         }
 
+        if (consumer.Options is { Order: MessageOrder.ByKeyWithRetries } options && !transport.Capabilities.LeaseRenewal.IsSupported
+            && options.Retry.All().Any(policy => policy.TakesLongerThan(options.Lease)))
+        {
+            throw new MessagingConfigurationException(
+                $"The consumer '{consumer.Name}' of the queue '{consumer.Queue}' holds messages for all its retries, which take longer than its Lease of {options.Lease}, and the "
+                + $"transport '{name}' cannot renew one. Make the retries shorter or fewer, or the Lease longer.");
+        }
+
         foreach (var required in consumer.Options.Requires)
         {
             if (transport.Capabilities[required] is { IsSupported: false } lacking)

@@ -8,18 +8,21 @@ internal sealed class HandlerTransaction
     private static readonly AsyncLocal<HandlerTransaction?> Running = new();
     private volatile bool _hasEnded;
 
-    private HandlerTransaction(DbTransaction transaction) => Transaction = transaction;
+    private HandlerTransaction(DbTransaction transaction, string transport) => (Transaction, Transport) = (transaction, transport);
 
     /// <summary>Null outside of transactional handlers.</summary>
     public static HandlerTransaction? Current => Running.Value;
 
     public DbTransaction Transaction { get; }
 
+    /// <summary>The name of the transport that began it.</summary>
+    public string Transport { get; }
+
     /// <summary>What is published from now on, by a task that nobody awaited, came too late for it.</summary>
     public bool HasEnded => _hasEnded;
 
     /// <summary>From here on, until the calling asynchronous method returns.</summary>
-    public static HandlerTransaction Begin(DbTransaction transaction) => Running.Value = new(transaction);
+    public static HandlerTransaction Begin(DbTransaction transaction, string transport) => Running.Value = new(transaction, transport);
 
     /// <summary>Ends it when what is being published at the moment has been.</summary>
     public async ValueTask EndAsync()

@@ -61,6 +61,7 @@ internal sealed class PublishDefaults
         Headers = Over(options.Headers, defaults.Headers),
         Delay = options.Delay ?? (options.NotBefore is null ? defaults.Delay : null),
         TimeToLive = options.TimeToLive ?? defaults.TimeToLive,
+        JoinTransaction = options.JoinTransaction && defaults.JoinTransaction,
         RequireSubscribers = options.RequireSubscribers ?? defaults.RequireSubscribers,
     };
 

@@ -17,7 +17,10 @@ internal sealed class TransactionalPublisher(ITransport transport, TransportStat
 
     /// <summary>Why the transport cannot, or null.</summary>
     public string? WhyRefused(HandlerTransaction? handler) =>
-        transport is ITransactionalPublishing ? null
+        handler is not null && !handler.Transport.Equals(status.Name, StringComparison.OrdinalIgnoreCase)
+            ? $"It is published in a transactional handler of the transport '{handler.Transport}', and goes to '{status.Name}', which has no part in that transaction. "
+                + "Set PublishOptions.JoinTransaction to false to publish it at once, whatever becomes of the transaction."
+        : transport is ITransactionalPublishing ? null
         : handler is null
             ? $"The transport '{transport.Capabilities.System}' cannot publish in a database transaction. Publish after the commit, or on PGMQ in that database."
             : $"It is published in a transactional handler, whose transaction the transport '{transport.Capabilities.System}' cannot join. "

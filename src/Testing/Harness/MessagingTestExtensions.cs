@@ -1,6 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
-using Postrider.Core.Hosting;
 using Postrider.Core.InMemory;
 using Postrider.Core.Transport;
 using Postrider.Testing.Harness;
@@ -44,7 +43,6 @@ public static class MessagingTestExtensions
         {
             var broker = new InMemoryBroker(time);
             chosen = _ => new InMemoryTransport(broker);
-            registration.ChosenTransport = MessagingRegistration.InMemory;
             services.Replace(ServiceDescriptor.Singleton<TimeProvider>(time));
             services.Replace(ServiceDescriptor.Singleton(broker));
         }

@@ -177,7 +177,9 @@ internal sealed partial class Tracker(Timeline timeline) : ILaneWatch
     {
         lock (_gate)
         {
-            return Of(queue, messageId).Find(static one => one.State == CopyState.Telling);
+            // A message of a foreign form has another id on the wire than its consumer sees.
+            return Of(queue, messageId).Find(static one => one.State == CopyState.Telling)
+                ?? _copies.Where(one => one.Key.Queue == queue).SelectMany(static one => one.Value).FirstOrDefault(static one => one.State == CopyState.Telling);
         }
     }
 

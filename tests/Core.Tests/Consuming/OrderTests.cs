@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Microsoft.Extensions.DependencyInjection;
 using Postrider.Core.InMemory;
 using Postrider.Core.Tests.Support;
+using Postrider.Core.Transport;
 
 namespace Postrider.Core.Tests.Consuming;
 
@@ -162,6 +163,56 @@ public sealed class OrderTests
         Assert.Equal(Enumerable.Range(3, 18), seen.Skip(3));
     }
 
+    [Fact]
+    public async Task A_held_run_that_times_out_begins_anew_with_a_clean_context_and_an_immediate_retry_needs_no_timer()
+    {
+        var broker = new InMemoryBroker();
+        await StoreAsync(broker, [("a", 1), ("a", 2)]);
+        var runs = new ConcurrentQueue<(int Number, int Attempt, CancellationCause Cause)>();
+        await using var host = await StartAsync(
+            broker,
+            async (ping, context, token) =>
+            {
+                runs.Enqueue((ping.Number, context.Attempt, context.CancelledBy));
+                if (ping.Number == 1 && context.Attempt == 1)
+                {
+                    await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, token);
+                }
+
+                return Outcome.Ack;
+            },
+            MessageOrder.ByKeyWithRetries,
+            options => options with { Retry = RetryPolicy.Immediate, Middleware = [HandlerTimeout.Create(TimeSpan.FromMilliseconds(50))] });
+
+        await Eventually.IsAsync(() => runs.Count == 3);
+        Assert.Equal([(1, 1, CancellationCause.None), (1, 2, CancellationCause.None), (2, 1, CancellationCause.None)], runs);
+    }
+
+    [Fact]
+    public async Task Those_behind_a_handler_that_outlives_the_drain_go_back_behind_it()
+    {
+        var broker = new InMemoryBroker();
+        await StoreAsync(broker, [("a", 1), ("a", 2), ("a", 3)]);
+        var begun = new TaskCompletionSource();
+        var released = new ConcurrentQueue<string>();
+        var first = await TestHost.StartAsync(messaging => messaging
+            .Configure(static options => options with { DrainTimeout = TimeSpan.FromMilliseconds(200) })
+            .UseTransport("watched", _ => new ReleaseWatch(new InMemoryTransport(broker), released))
+            .AddConsumer<Ping>(
+                "ordered",
+                async (_, _, token) =>
+                {
+                    begun.TrySetResult();
+                    await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, token);
+                    return Outcome.Ack;
+                },
+                static options => options with { Order = MessageOrder.ByKey }));
+        await begun.Task.WaitAsync(Patience);
+        await first.DisposeAsync().AsTask().WaitAsync(Patience);
+
+        Assert.Equal(["1", "2", "3"], released);
+    }
+
     private static void Max(ref int most, int value)
     {
         int before;
@@ -189,4 +240,40 @@ public sealed class OrderTests
         Func<ConsumerOptions, ConsumerOptions>? change = null) => TestHost.StartAsync(messaging => messaging
             .UseInMemory(broker)
             .AddConsumer("ordered", consume, options => (change?.Invoke(options) ?? options) with { Order = order }));
+
+    /// <summary>Notes in which order deliveries are handed back.</summary>
+    private sealed class ReleaseWatch(ITransport inner, ConcurrentQueue<string> released) : ITransport
+    {
+        public TransportCapabilities Capabilities => inner.Capabilities;
+
+        public ValueTask DeclareAsync(Topology topology, CancellationToken cancellationToken) => inner.DeclareAsync(topology, cancellationToken);
+
+        public ValueTask PublishAsync(ReadOnlyMemory<OutgoingMessage> batch, Memory<PublishResult> results, CancellationToken cancellationToken) =>
+            inner.PublishAsync(batch, results, cancellationToken);
+
+        public async ValueTask<IReceiver> OpenReceiverAsync(ReceiverOptions options, CancellationToken cancellationToken) =>
+            new Receiver(await inner.OpenReceiverAsync(options, cancellationToken), released);
+
+        public ValueTask DisposeAsync() => inner.DisposeAsync();
+
+        private sealed class Receiver(IReceiver inner, ConcurrentQueue<string> released) : IReceiver
+        {
+            public ValueTask<IReadOnlyList<Delivery>> ReceiveAsync(int max, CancellationToken cancellationToken) => inner.ReceiveAsync(max, cancellationToken);
+
+            public ValueTask SettleAsync(ReadOnlyMemory<Settlement> batch, Memory<SettleResult> results, CancellationToken cancellationToken)
+            {
+                foreach (var settlement in batch.Span)
+                {
+                    using var body = System.Text.Json.JsonDocument.Parse(settlement.Delivery.Envelope.Body);
+                    released.Enqueue(settlement.Kind == SettlementKind.Release ? body.RootElement.GetProperty("number").ToString() : $"{settlement.Kind}");
+                }
+
+                return inner.SettleAsync(batch, results, cancellationToken);
+            }
+
+            public ValueTask StopAsync(CancellationToken cancellationToken) => inner.StopAsync(cancellationToken);
+
+            public ValueTask DisposeAsync() => inner.DisposeAsync();
+        }
+    }
 }

@@ -21,7 +21,7 @@ public sealed class SeveralTransportsTests
         await host.SendAndSettleAsync("orders", new Ordered(7));
 
         host.Handled<Billed>(static bill => bill.Number == 7).Once();
-        Assert.Equal(["inmemory", "second"], host.Services.GetRequiredService<MessagingStatus>().Transports.Keys.Order(StringComparer.Ordinal));
+        Assert.Equal(["first", "second"], host.Services.GetRequiredService<MessagingStatus>().Transports.Keys.Order(StringComparer.Ordinal));
     }
 
     [Message("several.ordered")]
