@@ -11,7 +11,7 @@ public sealed class KillProofTests
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public Task Is_red(string one) => KillProof.IsRedAsync(one, new ImpatientFixture(), Areas);
+    public Task Is_red(string one) => KillProof.IsRedAsync(one, static () => new ImpatientFixture(), Areas);
 
     private sealed class ImpatientFixture : RabbitMqFixture
     {
