@@ -213,6 +213,30 @@ public sealed class OrderTests
         Assert.Equal(["1", "2", "3"], released);
     }
 
+    [Theory]
+    [InlineData(30, false)]
+    [InlineData(3, true)]
+    public async Task Holding_for_longer_than_a_lease_that_cannot_be_renewed_is_refused_at_start(int lease, bool refused)
+    {
+        var transport = new ScriptedTransport { Capabilities = new ScriptedTransport().Capabilities with { LeaseRenewal = Capability.Unsupported("it has none") } };
+        await using var host = TestHost.Create(messaging => messaging.UseTransport("scripted", _ => transport).AddConsumer<Ping>(
+            "ordered", static (_, _, _) => new(Outcome.Ack),
+            options => options with
+            {
+                Order = MessageOrder.ByKeyWithRetries,
+                Lease = TimeSpan.FromSeconds(lease),
+                Retry = RetryPolicy.Fixed(TimeSpan.FromSeconds(2)) with { MaxAttempts = 3 },
+            }));
+        if (refused)
+        {
+            Assert.Contains("ordered", (await Assert.ThrowsAsync<MessagingConfigurationException>(host.StartAsync)).Message, StringComparison.Ordinal);
+        }
+        else
+        {
+            await host.StartAsync();
+        }
+    }
+
     private static void Max(ref int most, int value)
     {
         int before;

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Data;
+using Microsoft.Extensions.DependencyInjection;
 using Postrider.Core.InMemory;
 using Postrider.Core.Tests.Support;
 using Postrider.Core.Transport;
@@ -294,6 +295,52 @@ public sealed class TransactionalConsumerTests : IAsyncDisposable
         var error = await told.Task.WaitAsync(Patience);
         Assert.Equal(PublishStatus.Rejected, error.Status);
         Assert.Contains("JoinTransaction", error.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>Both can take part in transactions, but not in each other's.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_publish_to_another_transport_does_not_join_and_says_so(bool joins)
+    {
+        var failed = new TaskCompletionSource<PublishException?>();
+        var other = new TransactionalTransport(new InMemoryBroker());
+        await using var host = await TestHost.StartAsync(m => m
+            .UseTransport("one", _ => new TransactionalTransport(new InMemoryBroker()))
+            .AddTransport("two", _ => other)
+            .UseAlso("two")
+            .PublishesOf<Pong>(rules => rules.Defaults(new() { JoinTransaction = joins }))
+            .AddConsumer<Ping>(
+                "q",
+                async (_, context, token) =>
+                {
+                    var bus = context.Services.GetRequiredService<IMessageBus>();
+                    try
+                    {
+                        await bus.PublishAsync(new Pong(1), new() { Transport = "two", Key = "k" }, token);
+                        failed.TrySetResult(null);
+                    }
+                    catch (PublishException e)
+                    {
+                        failed.TrySetResult(e);
+                    }
+
+                    return Outcome.Ack;
+                },
+                static o => o with { Transactional = true }));
+
+        await host.Bus.SendAsync("q", new Ping(1));
+
+        var refused = await failed.Task.WaitAsync(TimeSpan.FromSeconds(20));
+        if (joins)
+        {
+            Assert.Contains("'one'", refused!.Message, StringComparison.Ordinal);
+            Assert.Contains("JoinTransaction", refused.Message, StringComparison.Ordinal);
+        }
+        else
+        {
+            Assert.Null(refused);
+        }
     }
 
     [Fact]
