@@ -34,25 +34,32 @@ public sealed class BatchConsumerTests
     [Fact]
     public async Task No_more_batches_run_at_once_than_the_concurrency_says_and_what_waits_meanwhile_goes_together()
     {
-        var (gate, batches) = (new TaskCompletionSource(), new Batches());
+        var (gate, batches, added) = (new TaskCompletionSource(), new Batches(), 0);
         await using var host = await StartAsync(
             async (batch, _) =>
             {
                 await batches.Add(batch, default);
                 await gate.Task;
-                return Outcome.Ack;
+                return batch[0].Message.Number == 2 ? Outcome.DeadLetter("all of them") : Outcome.Ack;
             },
-            size: 4, wait: TimeSpan.Zero);
+            size: 4, wait: TimeSpan.Zero, change: options => options.Use(next => context =>
+            {
+                var outcome = next(context);
+                Interlocked.Increment(ref added);
+                return outcome;
+            }));
 
         await SendAsync(host, 1);
         await batches.CountAsync(1);
         await SendAsync(host, 2, 3);
-        await Eventually.IsAsync(() => host.Status.IsHealthy);
+        await Eventually.IsAsync(() => Volatile.Read(ref added) == 3);
         Assert.Equal(1, batches.Count);
         gate.SetResult();
 
-        await Eventually.IsAsync(() => batches.Sum == 3);
+        await batches.CountAsync(2);
         Assert.Equal([1], batches.Numbers(0));
+        Assert.Equal([2, 3], batches.Numbers(1));
+        await Eventually.IsAsync(async () => await host.Services.GetRequiredService<IDeadLetters>().CountAsync("batches") == 2);
     }
 
     [Fact]

@@ -213,6 +213,39 @@ public sealed class OrderTests
         Assert.Equal(["1", "2", "3"], released);
     }
 
+    [Fact]
+    public async Task Those_behind_a_handler_that_never_ends_go_back_all_the_same()
+    {
+        var broker = new InMemoryBroker();
+        await StoreAsync(broker, [("a", 1), ("a", 2), ("a", 3)]);
+        var (begun, never) = (new TaskCompletionSource(), new TaskCompletionSource());
+        var first = await TestHost.StartAsync(messaging => messaging
+            .UseInMemory(broker)
+            .Configure(static options => options with { DrainTimeout = TimeSpan.FromMilliseconds(100) })
+            .AddConsumer<Ping>(
+                "ordered",
+                async (_, _, _) =>
+                {
+                    begun.TrySetResult();
+                    await never.Task;
+                    return Outcome.Ack;
+                },
+                static options => options with { Order = MessageOrder.ByKey, Lease = TimeSpan.FromHours(1) }));
+        await begun.Task.WaitAsync(Patience);
+        await first.StopAsync().WaitAsync(Patience);
+
+        var seen = new ConcurrentQueue<int>();
+        await using var second = await StartAsync(broker, (ping, _, _) =>
+        {
+            seen.Enqueue(ping.Number);
+            return new(Outcome.Ack);
+        });
+        await Eventually.IsAsync(() => seen.Count == 2);
+        Assert.Equal([2, 3], seen);
+        never.SetResult();
+        await first.DisposeAsync();
+    }
+
     [Theory]
     [InlineData(30, false)]
     [InlineData(3, true)]
