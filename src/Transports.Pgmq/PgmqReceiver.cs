@@ -1,4 +1,3 @@
-using System.Data;
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Npgsql;
@@ -8,7 +7,7 @@ using Postrider.Core.Transport;
 namespace Postrider.Transports.Pgmq;
 
 /// <summary>Claims from one queue's table, and waits cleverly when it is empty. How deliveries are settled is in <see cref="PgmqSettler"/>.</summary>
-internal sealed class PgmqReceiver : IReceiver, ILeaseRenewal, ITransactionalReceiver
+internal sealed partial class PgmqReceiver : IReceiver, ILeaseRenewal, ITransactionalReceiver
 {
     private static readonly TimeSpan ShortestPoll = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan LongestPoll = TimeSpan.FromSeconds(1);
@@ -133,29 +132,6 @@ internal sealed class PgmqReceiver : IReceiver, ILeaseRenewal, ITransactionalRec
         }
     }
 
-    public async ValueTask<IDeliveryTransaction> BeginAsync(Delivery delivery, IsolationLevel isolation, CancellationToken cancellationToken)
-    {
-        var own = Own(delivery);
-        var pool = _handling ?? throw new InvalidOperationException("The receiver was opened without ReceiverOptions.Transactions.");
-        try
-        {
-            if (isolation != IsolationLevel.ReadCommitted)
-            {
-                // A renewal that is under way comes before the begin; after it there is none.
-                own.IsFixed = true;
-                await _renewal.WaitAsync(cancellationToken).ConfigureAwait(false);
-                _renewal.Release();
-            }
-
-            return await BeginAsync(pool, own, isolation, cancellationToken).ConfigureAwait(false);
-        }
-        catch (Exception)
-        {
-            own.IsFixed = false;
-            throw;
-        }
-    }
-
     public async ValueTask StopAsync(CancellationToken cancellationToken)
     {
         _stopped = true;
@@ -198,30 +174,6 @@ internal sealed class PgmqReceiver : IReceiver, ILeaseRenewal, ITransactionalRec
         if (_handling is not null)
         {
             await _connections.CloseHandlingAsync(_handling).ConfigureAwait(false);
-        }
-    }
-
-    private async ValueTask<PgmqDeliveryTransaction> BeginAsync(
-        NpgsqlDataSource pool, PgmqDelivery delivery, IsolationLevel isolation, CancellationToken cancellationToken)
-    {
-        var doing = $"begin a transaction for '{_queue}'";
-        var connection = await _connections.OpenAsync(pool, doing, cancellationToken).ConfigureAwait(false);
-        try
-        {
-            var transaction = await connection.BeginTransactionAsync(isolation, cancellationToken).ConfigureAwait(false);
-            // The begin goes with the first command. Here it finds out that the connection is no more, which else would be the handler's failure.
-            var begin = new NpgsqlCommand("select", connection);
-            await using (begin.ConfigureAwait(false))
-            {
-                await begin.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
-            }
-
-            return new(connection, transaction, delivery, _settler.Done);
-        }
-        catch (Exception e)
-        {
-            await connection.DisposeAsync().ConfigureAwait(false);
-            throw e is OperationCanceledException ? e : _connections.Failed(e, doing);
         }
     }
 
