@@ -14,6 +14,7 @@ internal sealed class NullTransport : ITransport
         Fencing = Capability.Native,
         UncountedRelease = Capability.Native,
         ConfirmedSettlement = Capability.Native,
+        Priorities = Capability.Unsupported("it has no queues"),
         DuplicateDetection = Capability.Native,
         Transactions = Capability.Unsupported("it has no database"),
     };

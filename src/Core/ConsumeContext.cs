@@ -46,6 +46,9 @@ public sealed class ConsumeContext
     /// <summary>What it is about.</summary>
     public string? Subject => Envelope.Subject;
 
+    /// <summary>How urgent it is, 0 to 9, whether or not the queue has priorities.</summary>
+    public int Priority => Priorities.LevelOf(Envelope);
+
     /// <summary>The media type of its body.</summary>
     public string? ContentType => Envelope.ContentType;
 

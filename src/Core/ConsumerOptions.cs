@@ -28,6 +28,11 @@ public sealed record ConsumerOptions
     /// <summary>Which messages of the queue wait for each other, in each process.</summary>
     public MessageOrder Order { get; init; }
 
+    /// <summary>
+    /// Gives the queue priorities, which it keeps from then on; null: it has none, or those that it was given before. Publishers need not know.
+    /// </summary>
+    public PriorityOptions? Priority { get; init; }
+
     /// <summary>How large the batches of a batch consumer are. Not for others.</summary>
     public BatchOptions? Batch { get; init; }
 

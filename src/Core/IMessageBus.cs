@@ -56,6 +56,9 @@ public sealed record PublishOptions
     /// <summary>What the message belongs to with others.</summary>
     public string? Key { get; init; }
 
+    /// <summary>How urgent it is, 0 to 9, and 9 goes first: in queues that have priorities (<see cref="ConsumerOptions.Priority"/>). Null: 4.</summary>
+    public int? Priority { get; init; }
+
     /// <summary>What the message is about.</summary>
     public string? Subject { get; init; }
 

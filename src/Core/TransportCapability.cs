@@ -24,6 +24,9 @@ public enum TransportCapability
     /// <summary>A second message of the same id to the same topic within a window is not stored.</summary>
     DuplicateDetection,
 
+    /// <summary>Queues can have priorities.</summary>
+    Priorities,
+
     /// <summary>Messages can be published, and deliveries settled, in a database transaction with what the application writes.</summary>
     Transactions,
 }

@@ -55,6 +55,7 @@ public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadL
         UncountedRelease = Capability.Native,
         ConfirmedSettlement = Capability.Native,
         DuplicateDetection = Capability.Unsupported("PGMQ does not know messages by their ids. Use the inbox where duplicates matter."),
+        Priorities = Capability.Unsupported("not yet"),
         Transactions = Capability.Native,
     };
 

@@ -53,6 +53,7 @@ public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueDep
         UncountedRelease = Capability.Unsupported("RabbitMQ 3 counts a hand-back like a crash. Those of suspects are not counted: they are published anew with their count."),
         ConfirmedSettlement = Capability.Unsupported("AMQP does not confirm a settlement: it is written to the socket."),
         DuplicateDetection = Capability.Unsupported("RabbitMQ does not know messages by their ids. Use the inbox where duplicates matter."),
+        Priorities = Capability.Unsupported("not yet"),
         Transactions = Capability.Unsupported("RabbitMQ takes no part in the transactions of a database."),
     };
 

@@ -22,6 +22,8 @@ internal sealed class ConsumerQueue
 
     public MessageOrder Order { get; init; }
 
+    public PriorityOptions? Priority { get; init; }
+
     public ILaneWatch? Lanes { get; init; }
 
     public required TimeSpan Lease { get; init; }
@@ -49,8 +51,11 @@ internal sealed class ConsumerQueue
     /// <summary>The consumer of text or bytes, which takes whatever no other takes.</summary>
     public BuiltConsumer? Fallback { get; init; }
 
-    /// <summary>How much is under way at first: twice what runs at once, so that workers need not wait for the next claim.</summary>
-    public int FirstWindow => Math.Max(Concurrency * 2, SmallestWindow);
+    /// <summary>
+    /// How much is under way at first: twice what runs at once, so that workers need not wait for the next claim; with priorities no more than that, as what is
+    /// claimed is not overtaken.
+    /// </summary>
+    public int FirstWindow => Priority is not null ? Concurrency : Math.Max(Concurrency * 2, SmallestWindow);
 
     /// <summary>How much is under way while handlers are quick (see <see cref="PrefetchWindow"/>).</summary>
     public int LargestWindow => Math.Max(FirstWindow, QuickWindow);

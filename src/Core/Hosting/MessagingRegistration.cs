@@ -84,7 +84,8 @@ internal sealed class MessagingRegistration
     {
         string[] names = [.. queues.Select(static queue => queue.Name)];
         return new(names, [.. Consumers.Where(one => names.Contains(one.Queue, StringComparer.Ordinal))
-            .SelectMany(static one => one.Topics, static (one, topic) => new Binding(topic, one.Queue)).Distinct()]);
+            .SelectMany(static one => one.Topics, static (one, topic) => new Binding(topic, one.Queue)).Distinct()],
+            [.. queues.Where(static queue => queue.Priority is not null).Select(static queue => queue.Name)]);
     }
 
     public IReadOnlyList<ConsumerQueue> BuildQueues(Serializers serializers)
@@ -117,6 +118,7 @@ internal sealed class MessagingRegistration
                 Transport = first.Options.Transport,
                 Concurrency = first.Options.Concurrency * (first.Options.Batch?.MaxSize ?? 1),
                 Order = first.Options.Order,
+                Priority = first.Options.Priority,
                 Lanes = Lanes,
                 Lease = first.Options.Lease,
                 RenewLease = first.Options.RenewLease,
@@ -166,6 +168,7 @@ internal sealed class MessagingRegistration
             options.RenewLease || options.Batch is not { } slow || slow.MaxWait < options.Lease,
             $"{who} renews no leases, and its batches wait for as long as its Lease of {options.Lease}: make MaxWait shorter.");
         Require(options.Batch is null || !options.Transactional, $"{who} takes batches, whose messages have an outcome each: they cannot be Transactional.");
+        Require(options.Priority is not { LowerOneIn: < 0 or 1 }, $"{who} has a LowerOneIn of {options.Priority?.LowerOneIn}; it is 0, or at least 2.");
         Require(options.Lease >= TimeSpan.FromMilliseconds(100), $"{who} has a Lease of {options.Lease}; it is at least 100 ms.");
         Require(options.MaxRedeliveries > 0, $"{who} has MaxRedeliveries {options.MaxRedeliveries}; it is at least 1.");
         Require(
@@ -178,12 +181,12 @@ internal sealed class MessagingRegistration
 
         Require(
             OfQueue(options).Equals(OfQueue(first.Options)),
-            $"{who} shares it with '{first.Name}', but their Transport, Concurrency, Batch, Order, Lease, RenewLease, MaxRedeliveries or OnExpired differ. "
+            $"{who} shares it with '{first.Name}', but their Transport, Concurrency, Batch, Order, Priority, Lease, RenewLease, MaxRedeliveries or OnExpired differ. "
             + "Make them equal, or give it a queue of its own.");
     }
 
     private static object OfQueue(ConsumerOptions o) =>
-        (o.Transport?.ToUpperInvariant(), o.Concurrency, o.Batch, o.Order, o.Lease, o.RenewLease, o.MaxRedeliveries, o.OnExpired);
+        (o.Transport?.ToUpperInvariant(), o.Concurrency, o.Batch, o.Order, o.Priority, o.Lease, o.RenewLease, o.MaxRedeliveries, o.OnExpired);
 
     private static void Require(bool condition, string otherwise)
     {

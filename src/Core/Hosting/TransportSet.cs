@@ -129,6 +129,13 @@ internal sealed class TransportSet : IAsyncDisposable
                 + "Use PGMQ on the database that the consumer writes to, or make the consumer idempotent and not Transactional.");
         }
 
+        if (consumer.Options.Priority is not null && !transport.Capabilities.Priorities.IsSupported)
+        {
+            throw new MessagingConfigurationException(
+                $"The consumer '{consumer.Name}' gives the queue '{consumer.Queue}' priorities, which the transport '{name}' does not have: "
+                + $"{transport.Capabilities.Priorities.How}");
+        }
+
         if (consumer.Options is { Order: MessageOrder.ByKeyWithRetries } options && !transport.Capabilities.LeaseRenewal.IsSupported
             && options.Retry.All().Any(policy => policy.TakesLongerThan(options.Lease)))
         {

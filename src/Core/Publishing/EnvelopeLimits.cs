@@ -1,4 +1,5 @@
 using System.Text;
+using Postrider.Core.Transport;
 
 namespace Postrider.Core.Publishing;
 
@@ -16,6 +17,7 @@ internal static class EnvelopeLimits
         ?? WhyRefused("content type", wanted.ContentType, limits)
         ?? WhyRefused("type", wanted.MessageType, limits)
         ?? WhyRefused(wanted.Headers, limits)
+        ?? (wanted.Priority is < Priorities.Lowest or > Priorities.Highest ? $"The priority {wanted.Priority} is not from 0 to 9." : null)
         ?? (wanted.Delay < TimeSpan.Zero ? $"The delay {wanted.Delay} is negative." : null)
         ?? (wanted.Delay > TimeSpan.Zero && wanted.NotBefore is not null ? "It has both Delay and NotBefore." : null)
         ?? (wanted.TimeToLive <= TimeSpan.Zero ? $"The time to live {wanted.TimeToLive} is not positive." : null);

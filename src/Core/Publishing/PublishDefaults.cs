@@ -56,6 +56,7 @@ internal sealed class PublishDefaults
         Transport = options.Transport ?? defaults.Transport,
         ReplyTo = options.ReplyTo ?? defaults.ReplyTo,
         Key = options.Key ?? defaults.Key,
+        Priority = options.Priority ?? defaults.Priority,
         Subject = options.Subject ?? defaults.Subject,
         ContentType = options.ContentType ?? defaults.ContentType,
         Headers = Over(options.Headers, defaults.Headers),

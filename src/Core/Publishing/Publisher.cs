@@ -130,6 +130,7 @@ internal sealed class Publisher(
             Source = options.Application,
             Key = wanted.Key,
             Subject = wanted.Subject,
+            Priority = wanted.Priority,
             CorrelationId = correlationId,
             CausationId = causationId,
             ReplyTo = wanted.ReplyTo,

@@ -60,7 +60,14 @@ internal sealed class QueueSupervisor(
     private async Task PumpAsync(CancellationToken stop)
     {
         var receiver = await transport.OpenReceiverAsync(
-            new ReceiverOptions { Queue = queue.Name, Prefetch = queue.LargestWindow, Lease = queue.Lease, Transactions = queue.Transactions },
+            new ReceiverOptions
+            {
+                Queue = queue.Name,
+                Prefetch = queue.LargestWindow,
+                Lease = queue.Lease,
+                LowerPriorityOneIn = (queue.Priority ?? new()).LowerOneIn,
+                Transactions = queue.Transactions,
+            },
             stop).ConfigureAwait(false);
         await using (receiver.ConfigureAwait(false))
         {

@@ -59,6 +59,9 @@ public sealed record Envelope
     /// <summary>The queue that an answer goes to.</summary>
     public string? ReplyTo { get => _fields.ReplyTo; init => _fields.ReplyTo = value; }
 
+    /// <summary>How urgent it is (<see cref="Priorities"/>), in queues that have priorities; null: nobody said. What is out of range, which only foreign messages are, becomes the nearest.</summary>
+    public int? Priority { get => _fields.Priority; init => _fields.Priority = value; }
+
     /// <summary>1 plus the failures that came to an outcome. Ours; not to be trusted across a trust boundary.</summary>
     public int Attempt { get => _fields.Attempt; init => _fields.Attempt = value; }
 
@@ -102,6 +105,7 @@ public sealed record Envelope
         public IReadOnlyDictionary<string, string> Headers;
         public int Attempt;
         private int _schemaVersion;
+        private sbyte _priority;
         private long _sentAt;
         private long _expiresAt;
         private Rare? _rare;
@@ -110,6 +114,12 @@ public sealed record Envelope
         {
             readonly get => _schemaVersion > 0 ? _schemaVersion : null;
             set => _schemaVersion = value ?? 0;
+        }
+
+        public int? Priority
+        {
+            readonly get => _priority > 0 ? _priority - 1 : null;
+            set => _priority = value is { } level ? (sbyte)(Math.Clamp(level, Priorities.Lowest, Priorities.Highest) + 1) : (sbyte)0;
         }
 
         public DateTimeOffset? SentAt

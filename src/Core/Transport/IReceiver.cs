@@ -63,6 +63,12 @@ public sealed record ReceiverOptions
     /// <summary>How long a delivery is ours without renewal, where the broker has leases.</summary>
     public TimeSpan Lease { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>
+    /// Of a queue with priorities: while lower levels than the highest that has messages wait, at least one delivery in so many is of a lower one
+    /// (<see cref="PriorityTurns"/>); 0: none is. All levels are received from, whether the receiver's process declared them or another.
+    /// </summary>
+    public int LowerPriorityOneIn { get; init; } = PriorityOptions.DefaultLowerOneIn;
+
     /// <summary>The most transactions that are open at once (<see cref="ITransactionalReceiver"/>); 0 where none is used.</summary>
     public int Transactions { get; init; }
 }

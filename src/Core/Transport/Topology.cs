@@ -4,8 +4,8 @@ namespace Postrider.Core.Transport;
 public sealed class Topology
 {
     /// <summary>Checks the names and keeps the lists.</summary>
-    /// <exception cref="MessagingConfigurationException">A name is illegal, two queues' names are too much alike, or a binding names a queue that is not in the list.</exception>
-    public Topology(IReadOnlyList<string> queues, IReadOnlyList<Binding> bindings)
+    /// <exception cref="MessagingConfigurationException">A name is illegal, two queues' names are too much alike, or a binding or a priority names a queue that is not in the list.</exception>
+    public Topology(IReadOnlyList<string> queues, IReadOnlyList<Binding> bindings, IReadOnlyList<string>? priorityQueues = null)
     {
         ArgumentNullException.ThrowIfNull(queues);
         ArgumentNullException.ThrowIfNull(bindings);
@@ -27,7 +27,13 @@ public sealed class Topology
             }
         }
 
+        if (priorityQueues?.FirstOrDefault(queue => !queues.Contains(queue)) is { } missing)
+        {
+            throw new MessagingConfigurationException($"Priorities are for the queue '{missing}', which the topology does not have. Add the queue.");
+        }
+
         Queues = [.. queues];
+        PriorityQueues = [.. priorityQueues ?? []];
         Bindings = [.. bindings];
 
         void Take(string name, string queue)
@@ -43,6 +49,11 @@ public sealed class Topology
 
     /// <summary>The queues. Each has a dead-letter queue beside it, named by <see cref="Names.DeadLetterQueue"/>.</summary>
     public IReadOnlyList<string> Queues { get; }
+
+    /// <summary>
+    /// The queues among them that have levels (<see cref="Priorities"/>). A queue that has them keeps them: a later declaration without them changes nothing.
+    /// </summary>
+    public IReadOnlyList<string> PriorityQueues { get; }
 
     /// <summary>Which topics go to which queue.</summary>
     public IReadOnlyList<Binding> Bindings { get; }

@@ -30,6 +30,9 @@ public sealed record TransportCapabilities
     /// <summary>A second message of the same id to the same topic within a window is not stored.</summary>
     public required Capability DuplicateDetection { get; init; }
 
+    /// <summary>Queues can have priorities (<see cref="Topology.PriorityQueues"/>).</summary>
+    public required Capability Priorities { get; init; }
+
     /// <summary>
     /// Messages can be published, and deliveries settled, in a database transaction with what the application writes (the transport is
     /// <see cref="ITransactionalPublishing"/>, its receivers are <see cref="ITransactionalReceiver"/>).
@@ -46,6 +49,7 @@ public sealed record TransportCapabilities
         TransportCapability.UncountedRelease => UncountedRelease,
         TransportCapability.ConfirmedSettlement => ConfirmedSettlement,
         TransportCapability.DuplicateDetection => DuplicateDetection,
+        TransportCapability.Priorities => Priorities,
         TransportCapability.Transactions => Transactions,
         _ => throw new ArgumentOutOfRangeException(nameof(capability), capability, null),
     };

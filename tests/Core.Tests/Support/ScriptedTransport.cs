@@ -25,6 +25,7 @@ internal sealed class ScriptedTransport(params PublishResult[] script) : ITransp
         Fencing = Capability.Native,
         UncountedRelease = Capability.Native,
         ConfirmedSettlement = Capability.Native,
+        Priorities = Capability.Unsupported("it has no queues"),
         DuplicateDetection = Capability.Native,
         Transactions = Capability.Unsupported("it has no database"),
     };

@@ -45,7 +45,7 @@ public abstract class DuplicateScenarios(TransportFixture fixture) : Scenarios(f
         Assert.All(
             [
                 one.Durability, one.DelayedPublish, one.LeaseRenewal, one.Fencing,
-                one.UncountedRelease, one.ConfirmedSettlement, one.DuplicateDetection, one.Transactions,
+                one.UncountedRelease, one.ConfirmedSettlement, one.DuplicateDetection, one.Priorities, one.Transactions,
             ],
             static capability => Assert.Equal(capability.Level != CapabilityLevel.Native, !string.IsNullOrWhiteSpace(capability.How)));
     }
