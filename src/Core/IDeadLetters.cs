@@ -133,6 +133,6 @@ public sealed record ReplayOptions
     /// <summary>How long they stay invisible there.</summary>
     public TimeSpan Delay { get; init; }
 
-    /// <summary>Replay at most so many a second; null: as fast as the broker takes them.</summary>
+    /// <summary>Replay at most so many a second, at least one a day; null: as fast as the broker takes them.</summary>
     public double? MaxPerSecond { get; init; }
 }

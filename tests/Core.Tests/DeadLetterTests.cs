@@ -65,7 +65,10 @@ public sealed class DeadLetterTests
 
         Assert.Equal(5, await replaying);
         Assert.InRange(seconds, 1.8, 60);
-        await Assert.ThrowsAsync<MessagingConfigurationException>(async () => await letters.ReplayAllAsync("q", null, new() { MaxPerSecond = 0 }));
+        foreach (var rate in (double[])[0, -1, 1e-300, double.NaN])
+        {
+            await Assert.ThrowsAsync<MessagingConfigurationException>(async () => await letters.ReplayAllAsync("q", null, new() { MaxPerSecond = rate }));
+        }
     }
 
     [Theory]

@@ -52,6 +52,8 @@ public sealed class InMemoryHandling(InMemoryFixture fixture) : HandlingScenario
 
 public sealed class InMemoryOrder(InMemoryFixture fixture) : OrderScenarios(fixture);
 
+public sealed class InMemoryBatches(InMemoryFixture fixture) : BatchScenarios(fixture);
+
 public sealed class InMemoryRawMessages(InMemoryFixture fixture) : RawMessageScenarios(fixture);
 
 public sealed class InMemoryShutdown(InMemoryFixture fixture) : ShutdownScenarios(fixture);

@@ -10,6 +10,9 @@ internal sealed class DeadLetterService(TransportSet transports, MessagingOption
 {
     private const int Page = 100;
 
+    /// <summary>Slower is no rate.</summary>
+    private const double OneADay = 1d / (24 * 60 * 60);
+
     public IReadOnlyList<string> Queues { get; } =
     [
         .. transports.All.SelectMany(static one => one.Queues.Select(queue =>
@@ -73,9 +76,9 @@ internal sealed class DeadLetterService(TransportSet transports, MessagingOption
     public ValueTask<long> ReplayAllAsync(string queue, DeadLetterFilter? filter, ReplayOptions? options, IProgress<long>? progress, CancellationToken cancellationToken)
     {
         options ??= new();
-        if (options.MaxPerSecond is <= 0 or double.NaN)
+        if (options.MaxPerSecond is < OneADay or double.NaN)
         {
-            throw new MessagingConfigurationException($"MaxPerSecond must be positive; it is {options.MaxPerSecond}.");
+            throw new MessagingConfigurationException($"MaxPerSecond must be at least one a day; it is {options.MaxPerSecond}.");
         }
 
         var began = time.GetTimestamp();

@@ -144,7 +144,7 @@ internal sealed class TransportSet : IAsyncDisposable
                 + $"transport '{name}' cannot renew one. Make the retries shorter or fewer, or the Lease longer.");
         }
 
-        foreach (var required in consumer.Options.Requires)
+        foreach (var required in consumer.Options.Requires.IsDefault ? [] : consumer.Options.Requires)
         {
             if (transport.Capabilities[required] is { IsSupported: false } lacking)
             {

@@ -52,6 +52,8 @@ public sealed class NatsHandling(NatsFixture fixture) : HandlingScenarios(fixtur
 
 public sealed class NatsOrder(NatsFixture fixture) : OrderScenarios(fixture);
 
+public sealed class NatsBatches(NatsFixture fixture) : BatchScenarios(fixture);
+
 public sealed class NatsRawMessages(NatsFixture fixture) : RawMessageScenarios(fixture);
 
 public sealed class NatsShutdown(NatsFixture fixture) : ShutdownScenarios(fixture);

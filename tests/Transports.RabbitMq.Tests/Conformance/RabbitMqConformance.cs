@@ -52,6 +52,8 @@ public sealed class RabbitMqHandling(RabbitMqFixture fixture) : HandlingScenario
 
 public sealed class RabbitMqOrder(RabbitMqFixture fixture) : OrderScenarios(fixture);
 
+public sealed class RabbitMqBatches(RabbitMqFixture fixture) : BatchScenarios(fixture);
+
 public sealed class RabbitMqRawMessages(RabbitMqFixture fixture) : RawMessageScenarios(fixture);
 
 public sealed class RabbitMqShutdown(RabbitMqFixture fixture) : ShutdownScenarios(fixture);
