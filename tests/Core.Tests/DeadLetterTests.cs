@@ -42,8 +42,10 @@ public sealed class DeadLetterTests
     public void What_somebody_else_put_there_counts_as_rejected() =>
         Assert.Equal(DeadLetterReason.Rejected, new DeadLetter("q", "1", new() { Id = "x" }).Info.Reason);
 
-    [Fact]
-    public async Task A_replay_keeps_to_its_rate()
+    [Theory]
+    [InlineData(2, 1.8)]
+    [InlineData(1000, 0)]
+    public async Task A_replay_keeps_to_its_rate(double rate, double atLeast)
     {
         var time = new FakeTimeProvider(Noon);
         var broker = new InMemoryBroker(time);
@@ -54,7 +56,7 @@ public sealed class DeadLetterTests
         await host.Bus.SendBatchAsync("q", Enumerable.Range(0, 5).Select(static i => new Ping(i)));
         await Eventually.IsAsync(async () => await letters.CountAsync("q") == 5);
 
-        var replaying = letters.ReplayAllAsync("q", null, new() { MaxPerSecond = 2 }).AsTask();
+        var replaying = letters.ReplayAllAsync("q", null, new() { MaxPerSecond = rate }).AsTask();
         var seconds = 0.0;
         await Eventually.IsAsync(() =>
         {
@@ -64,10 +66,10 @@ public sealed class DeadLetterTests
         });
 
         Assert.Equal(5, await replaying);
-        Assert.InRange(seconds, 1.8, 60);
-        foreach (var rate in (double[])[0, -1, 1e-300, double.NaN])
+        Assert.InRange(seconds, atLeast, 60);
+        foreach (var none in (double[])[0, -1, 1e-300, double.NaN])
         {
-            await Assert.ThrowsAsync<MessagingConfigurationException>(async () => await letters.ReplayAllAsync("q", null, new() { MaxPerSecond = rate }));
+            await Assert.ThrowsAsync<MessagingConfigurationException>(async () => await letters.ReplayAllAsync("q", null, new() { MaxPerSecond = none }));
         }
     }
 
