@@ -20,8 +20,8 @@ public sealed class InMemoryTransport : ITransport, IDeadLetterAccess, IQueueDep
         Fencing = Capability.Native,
         UncountedRelease = Capability.Native,
         ConfirmedSettlement = Capability.Native,
-        DuplicateDetection = Capability.Unsupported("messages are not compared with earlier ones yet; every publish is stored"),
-        Priorities = Capability.Unsupported("not yet"),
+        DuplicateDetection = Capability.Native,
+        Priorities = Capability.Native,
         Transactions = Capability.Unsupported("memory takes no part in the transactions of a database"),
     };
 
@@ -79,7 +79,7 @@ public sealed class InMemoryTransport : ITransport, IDeadLetterAccess, IQueueDep
             ObjectDisposedException.ThrowIf(_disposed, this);
             var queue = _broker.FindQueue(options.Queue)
                 ?? throw new TransportException($"The queue '{options.Queue}' does not exist.", TransportError.QueueNotFound);
-            var receiver = new InMemoryReceiver(this, queue, options.Lease);
+            var receiver = new InMemoryReceiver(this, queue, options);
             receiver.Open();
             _receivers.Add(receiver);
             return new(receiver);
