@@ -19,6 +19,7 @@ public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadL
     private readonly Connections _connections;
     private readonly SchemaMigration _schema;
     private readonly PgmqTopology _topology;
+    private readonly ForgottenIds _ids;
     private readonly PgmqPublisher _publisher;
     private readonly TransactionPublisher _transactionPublisher;
     private readonly PgmqListener _listener;
@@ -38,26 +39,30 @@ public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadL
         _connections = new(options, _log);
         _schema = new(_connections, options.CreateSchema, _log);
         _topology = new(_connections, _schema);
-        _publisher = new(_connections, _schema, options.PublishConnections);
-        _transactionPublisher = new(_connections, _schema);
+        _ids = new(_connections, options.DuplicateWindow);
+        _publisher = new(_connections, _schema, _ids, options.PublishConnections);
+        _transactionPublisher = new(_connections, _schema, _ids);
         _listener = new(_connections, _log);
         _deadLetters = new(_connections, _schema);
+        Capabilities = new()
+        {
+            System = "pgmq",
+            Durability = Capability.Native,
+            DelayedPublish = Capability.Native,
+            LeaseRenewal = Capability.Native,
+            Fencing = Capability.Native,
+            UncountedRelease = Capability.Native,
+            ConfirmedSettlement = Capability.Native,
+            DuplicateDetection = options.DuplicateWindow > TimeSpan.Zero
+                ? Capability.Native
+                : Capability.Unsupported("It is switched off: PgmqOptions.DuplicateWindow is zero."),
+            Priorities = Capability.Unsupported("not yet"),
+            Transactions = Capability.Native,
+        };
     }
 
     /// <inheritdoc/>
-    public TransportCapabilities Capabilities { get; } = new()
-    {
-        System = "pgmq",
-        Durability = Capability.Native,
-        DelayedPublish = Capability.Native,
-        LeaseRenewal = Capability.Native,
-        Fencing = Capability.Native,
-        UncountedRelease = Capability.Native,
-        ConfirmedSettlement = Capability.Native,
-        DuplicateDetection = Capability.Unsupported("PGMQ does not know messages by their ids. Use the inbox where duplicates matter."),
-        Priorities = Capability.Unsupported("not yet"),
-        Transactions = Capability.Native,
-    };
+    public TransportCapabilities Capabilities { get; }
 
     /// <inheritdoc/>
     public ValueTask DeclareAsync(Topology topology, CancellationToken cancellationToken)
@@ -162,6 +167,7 @@ public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadL
         }
 
         await _publisher.DisposeAsync().ConfigureAwait(false);
+        await _ids.DisposeAsync().ConfigureAwait(false);
         await _listener.DisposeAsync().ConfigureAwait(false);
         await _connections.DisposeAsync().ConfigureAwait(false);
         _schema.Dispose();

@@ -54,6 +54,25 @@ internal static class Sql
 
     public const string Publish = "select postrider.publish($1, $2, $3, $4, $5)";
 
+    /// <summary>$6 the ids, $7 for how long a second one of each is a duplicate.</summary>
+    public const string PublishOnce = "select postrider.publish($1, $2, $3, $4, $5, $6, $7)";
+
+    /// <summary>
+    /// Removes the ids whose window is over from 32 pages, which hold some 2,500. Any 32: pages are filled in the order of time, and so all or nothing of most is to be
+    /// removed; an index of the time, which would lead to the oldest, would cost each publish. What others have in hand, a publish of the id anew or another
+    /// process that forgets, is left to them.
+    /// </summary>
+    public const string ForgetIds =
+        """
+        with part as materialized (
+            select (floor(random() * ceil(pg_relation_size('postrider.message_ids') / current_setting('block_size')::float / 32)) * 32)::int as first)
+        delete from postrider.message_ids where ctid = any (array(
+            select m.ctid from postrider.message_ids m
+             where m.ctid >= (select format('(%s,0)', first)::tid from part) and m.ctid < (select format('(%s,0)', first + 32)::tid from part)
+               and m.expires_at <= now()
+               for update skip locked))
+        """;
+
     public const string Listen = "listen postrider";
 
     public const string Wait = $"select pg_try_advisory_lock_shared({WaitLockClass}, hashtext($1))";
