@@ -56,7 +56,7 @@ public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadL
             DuplicateDetection = options.DuplicateWindow > TimeSpan.Zero
                 ? Capability.Native
                 : Capability.Unsupported("It is switched off: PgmqOptions.DuplicateWindow is zero."),
-            Priorities = Capability.Unsupported("not yet"),
+            Priorities = Capability.Native,
             Transactions = Capability.Native,
         };
     }
@@ -99,12 +99,13 @@ public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadL
         {
             try
             {
-                var command = new NpgsqlCommand(Sql.TableOf, connection);
+                var command = new NpgsqlCommand(Sql.FindQueue, connection);
                 await using (command.ConfigureAwait(false))
                 {
                     command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = options.Queue });
-                    return await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is string table
-                        ? new PgmqReceiver(_connections, _listener, options, table, _options.Archive, _log)
+                    using var found = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+                    return await found.ReadAsync(cancellationToken).ConfigureAwait(false)
+                        ? new PgmqReceiver(_connections, _listener, options, found.GetString(0), found.GetBoolean(1), _options.Archive, _log)
                         : throw new TransportException(
                             $"There is no queue '{options.Queue}' on PostgreSQL at {_connections.Where}. Declare it first.", TransportError.QueueNotFound);
                 }
