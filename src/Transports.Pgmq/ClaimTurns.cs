@@ -32,8 +32,15 @@ internal sealed class ClaimTurns(int oneIn)
     /// <param name="lower">What was claimed by <see cref="Order"/>.</param>
     public List<Delivery> Merge(List<Delivery> upper, List<Delivery> lower)
     {
-        upper.Sort(static (a, b) => Compare(a, b, -LevelOf(a), -LevelOf(b)));
         lower.Sort((a, b) => Compare(a, b, Place(LevelOf(a)), Place(LevelOf(b))));
+        if (Lower(upper.Count + lower.Count) is var turns && turns < lower.Count)
+        {
+            // The claim is not full, so there are fewer turns in it.
+            upper.AddRange(lower[turns..]);
+            lower.RemoveRange(turns, lower.Count - turns);
+        }
+
+        upper.Sort(static (a, b) => Compare(a, b, -LevelOf(a), -LevelOf(b)));
         var merged = new List<Delivery>(upper.Count + lower.Count);
         for (var (u, l) = (0, 0); u + l < upper.Count + lower.Count;)
         {

@@ -16,7 +16,7 @@ internal sealed class PgmqPublisher : IAsyncDisposable
 
     private readonly Connections _connections;
     private readonly SchemaMigration _schema;
-    private readonly ForgottenIds _ids;
+    private readonly MessageIds _ids;
     private readonly SendQueue<PublishCall, PublishItem> _queue;
     private readonly CancellationTokenSource _stop = new();
 
@@ -24,7 +24,7 @@ internal sealed class PgmqPublisher : IAsyncDisposable
     /// <param name="schema">Makes sure that there is something to publish with.</param>
     /// <param name="ids">Those of what is published.</param>
     /// <param name="senders">How many statements may be under way.</param>
-    public PgmqPublisher(Connections connections, SchemaMigration schema, ForgottenIds ids, int senders)
+    public PgmqPublisher(Connections connections, SchemaMigration schema, MessageIds ids, int senders)
     {
         (_connections, _schema, _ids) = (connections, schema, ids);
         _queue = new(senders, SendAsync, () => PgmqErrors.Map(new ObjectDisposedException(nameof(PgmqTransport)), "publish", connections.Where));

@@ -251,7 +251,8 @@ internal sealed partial class PgmqReceiver : IReceiver, ILeaseRenewal, ITransact
 
     private async ValueTask<(List<Delivery> Claimed, TimeSpan Due)> ReadAsync(NpgsqlBatch batch, bool asks, DateTime begin, long started)
     {
-        var (claimed, lower) = (new List<Delivery>(), new List<Delivery>());
+        var claimed = new List<Delivery>();
+        var lower = _turns is null ? claimed : [];
         DateTime? oldest = null;
         var due = TimeSpan.MaxValue;
         var reader = await batch.ExecuteReaderAsync(CancellationToken.None).ConfigureAwait(false);

@@ -19,7 +19,7 @@ public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadL
     private readonly Connections _connections;
     private readonly SchemaMigration _schema;
     private readonly PgmqTopology _topology;
-    private readonly ForgottenIds _ids;
+    private readonly MessageIds _ids;
     private readonly PgmqPublisher _publisher;
     private readonly TransactionPublisher _transactionPublisher;
     private readonly PgmqListener _listener;

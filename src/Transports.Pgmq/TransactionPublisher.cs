@@ -6,7 +6,7 @@ using Postrider.Core.Transport;
 namespace Postrider.Transports.Pgmq;
 
 /// <summary>Publishes on the caller's connection, within his transaction: one statement for a call, nothing coalesced.</summary>
-internal sealed class TransactionPublisher(Connections connections, SchemaMigration schema, ForgottenIds ids)
+internal sealed class TransactionPublisher(Connections connections, SchemaMigration schema, MessageIds ids)
 {
     private const string Doing = "publish in the transaction";
 

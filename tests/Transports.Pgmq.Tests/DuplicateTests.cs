@@ -106,6 +106,18 @@ public sealed class DuplicateTests(Database database) : IClassFixture<Database>,
     }
 
     [Fact]
+    public async Task What_has_no_queue_does_not_burn_its_id()
+    {
+        var (queue, one) = (Database.NewQueue(), Database.Message("1"));
+        Assert.Equal(PublishStatus.Unroutable, Assert.Single(await _transport.SendAsync(queue, one)).Status);
+        Assert.All(await _transport.SendAsync(queue, one, Database.Message("2")), static result => Assert.Equal(PublishStatus.Unroutable, result.Status));
+
+        await _transport.DeclareAsync(queue);
+
+        Assert.Equal(PublishStatus.Stored, Assert.Single(await _transport.SendAsync(queue, one)).Status);
+    }
+
+    [Fact]
     public async Task A_handler_that_fails_does_not_burn_the_ids_of_what_it_published()
     {
         var paid = Database.NewQueue();

@@ -3,10 +3,10 @@ using Npgsql;
 namespace Postrider.Transports.Pgmq;
 
 /// <summary>
-/// The ids of published messages whose window is over: removed now and then, after a publish and beside it, so that the table has little more than those that count.
-/// Nothing runs while nothing is published, and a look (<see cref="Sql.ForgetIds"/>) costs the same however large the table is.
+/// The ids of published messages, by which duplicates are found. They are stored with the messages; here those whose window is over are removed, now and then, after a publish
+/// and beside it. Nothing runs while nothing is published, and a look (<see cref="Sql.ForgetIds"/>) costs the same however large the table is.
 /// </summary>
-internal sealed class ForgottenIds(Connections connections, TimeSpan window) : IAsyncDisposable
+internal sealed class MessageIds(Connections connections, TimeSpan window) : IAsyncDisposable
 {
     /// <summary>After so many messages there is a look, on average: by chance, so that a process which publishes few has its share.</summary>
     private const int OneIn = 500;
