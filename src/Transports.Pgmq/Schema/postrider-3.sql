@@ -17,11 +17,12 @@ create function postrider.known_as(id text) returns text language sql immutable 
     select case when length(id) > 200 then encode(sha256(convert_to(id, 'UTF8')), 'hex') else id end
 $fn$;
 
-drop function postrider.publish(boolean[], text[], jsonb[], jsonb[], bigint[]);
+drop function if exists postrider.publish(boolean[], text[], jsonb[], jsonb[], bigint[]);
 
 -- Publishes a batch in its order and returns the number of copies stored per item; 0 is unroutable, -1 a duplicate: its id was published to
 -- the same topic, or sent to the same queue, within the window of that publish. Without ids nothing is a duplicate.
--- One insert for each target table, however many messages go there, and one for the ids. Who publishes the same ids at the same time waits for
+-- One message has a plan of its own: planning the statement for many costs more than all the rest.
+-- Of many there is one insert for each target table, and one for the ids. Who publishes the same ids at the same time waits for
 -- this transaction's end; the ids of a batch are stored in one order everywhere, so that no two batches wait for each other.
 create function postrider.publish(
     topics boolean[], names text[], bodies jsonb[], headers jsonb[], delays bigint[],
