@@ -32,7 +32,7 @@ internal readonly struct PublishColumns(int count, TimeSpan window)
             if (window > TimeSpan.Zero)
             {
                 command.Parameters.Add(new NpgsqlParameter<string[]> { TypedValue = _ids, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text });
-                command.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = window, NpgsqlDbType = NpgsqlDbType.Interval });
+                command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = window.Ticks / TimeSpan.TicksPerMicrosecond, NpgsqlDbType = NpgsqlDbType.Bigint });
             }
 
             return (int[])(await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false))!;

@@ -63,8 +63,8 @@ internal static class Sql
 
     public const string Publish = "select postrider.publish($1, $2, $3, $4, $5)";
 
-    /// <summary>$6 the ids, $7 for how long a second one of each is a duplicate.</summary>
-    public const string PublishOnce = "select postrider.publish($1, $2, $3, $4, $5, $6, $7)";
+    /// <summary>$6 the ids, $7 for how long a second one of each is a duplicate, in microseconds (a caller's data source may map intervals in a way of its own).</summary>
+    public const string PublishOnce = "select postrider.publish($1, $2, $3, $4, $5, $6, $7 * interval '1 microsecond')";
 
     /// <summary>
     /// Removes the ids whose window is over from 32 pages, which hold some 2,500. Any 32: pages are filled in the order of time, and so all or nothing of most is to be
