@@ -42,6 +42,9 @@ internal static class EnvelopeMapper
     public const string ReplyTo = Prefix + "reply-to";
     public const string Attempt = Prefix + "attempt";
 
+    /// <summary>Also in the function <c>postrider.level</c>.</summary>
+    public const string Priority = Prefix + "priority";
+
     /// <summary>The part of <c>read_ct</c> that is accounted for: hand-outs that came to an outcome, or were handed back untouched.</summary>
     public const string Reads = Prefix + "reads";
     public const string BodyForm = Prefix + "body";
@@ -106,6 +109,11 @@ internal static class EnvelopeMapper
         if (envelope.SchemaVersion is { } version)
         {
             json.WriteNumber(SchemaVersion, version);
+        }
+
+        if (envelope.Priority is { } level)
+        {
+            json.WriteNumber(Priority, level);
         }
 
         if (envelope.Attempt != 1)

@@ -52,6 +52,7 @@ internal sealed class EnvelopeReader(string table)
             CorrelationId = fields.CorrelationId,
             CausationId = fields.CausationId,
             ReplyTo = fields.ReplyTo,
+            Priority = fields.Priority,
             Attempt = Math.Max(1, fields.Attempt),
             Headers = fields.User ?? Envelope.NoHeaders,
             Body = body,
@@ -137,6 +138,7 @@ internal sealed class EnvelopeReader(string table)
                 case var n when n.SequenceEqual("topic"u8): f.Topic = Value(ref reader, headers, ref _topic); return;
                 case var n when n.SequenceEqual("schema-version"u8): f.SchemaVersion = Number(ref reader, headers); return;
                 case var n when n.SequenceEqual("reply-to"u8): f.ReplyTo = Value(ref reader, headers); return;
+                case var n when n.SequenceEqual("priority"u8): f.Priority = Level(Value(ref reader, headers)); return;
                 case var n when n.SequenceEqual("attempt"u8): f.Attempt = Number(ref reader, headers); return;
                 case var n when n.SequenceEqual("reads"u8): f.Reads = Number(ref reader, headers); return;
                 case var n when n.SequenceEqual("body"u8): f.Raw = Value(ref reader, headers) == EnvelopeMapper.Base64; return;
@@ -186,6 +188,13 @@ internal sealed class EnvelopeReader(string table)
     private static int Number(ref Utf8JsonReader reader, byte[] headers) =>
         int.TryParse(Value(ref reader, headers), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) && number > 0 ? number : 0;
 
+    /// <summary>As the function <c>postrider.level</c>, which places it in a queue with priorities; what is out of range the envelope puts right.</summary>
+    private static int? Level(string text)
+    {
+        var digits = text.StartsWith('-') ? text.AsSpan(1) : text;
+        return digits.Length is > 0 and < 10 && !digits.ContainsAnyExceptInRange('0', '9') ? int.Parse(text, CultureInfo.InvariantCulture) : null;
+    }
+
     private static DateTimeOffset? TimeOf(ref Utf8JsonReader reader, byte[] headers)
     {
         if (reader.TokenType == JsonTokenType.String && reader.TryGetDateTimeOffset(out var time))
@@ -225,6 +234,7 @@ internal sealed class EnvelopeReader(string table)
         public string? CorrelationId, CausationId, ReplyTo;
         public string? Reason, Description, ExceptionType, ExceptionMessage, Stack, DeadQueue, DeadTopic, Host;
         public DateTimeOffset? Time, RecordedTime, ExpiryTime, At;
+        public int? Priority;
         public int SchemaVersion, Attempt, Reads, Attempts, Redeliveries;
         public bool Raw;
         public Dictionary<string, string>? User;

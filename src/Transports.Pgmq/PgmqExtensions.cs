@@ -70,6 +70,7 @@ public static class PgmqExtensions
             CommandTimeout = settings.Value(nameof(options.CommandTimeout), options.CommandTimeout),
             ApplicationName = settings.Text(nameof(options.ApplicationName)) ?? options.ApplicationName,
             CreateSchema = settings.Value(nameof(options.CreateSchema), options.CreateSchema),
+            DuplicateWindow = settings.Value(nameof(options.DuplicateWindow), options.DuplicateWindow),
             Archive = settings.Value(nameof(options.Archive), options.Archive),
             Tls = settings.Tls(),
         };

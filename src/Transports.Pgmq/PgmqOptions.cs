@@ -43,6 +43,12 @@ public sealed record PgmqOptions
     /// </summary>
     public bool CreateSchema { get; init; } = true;
 
+    /// <summary>
+    /// For how long a second message of the same id to the same topic, or to the same queue, is found to be a duplicate: not stored, which is no error. Counted
+    /// from the publish, on the server's clock. Zero: all are stored, which spares a row for each message. At most 7 days.
+    /// </summary>
+    public TimeSpan DuplicateWindow { get; init; } = TimeSpan.FromMinutes(2);
+
     /// <summary>Whether messages that are done move to PGMQ's archive table of the queue instead of being deleted. About twice the cost.</summary>
     public bool Archive { get; init; }
 
@@ -66,6 +72,9 @@ public sealed record PgmqOptions
         Require(ReceiveConnections is >= 1 and <= 1000, nameof(ReceiveConnections), "between 1 and 1000");
         Require(CheckoutTimeout > TimeSpan.Zero && CheckoutTimeout <= TimeSpan.FromMinutes(5), nameof(CheckoutTimeout), "more than zero and at most five minutes");
         Require(CommandTimeout > TimeSpan.Zero && CommandTimeout <= TimeSpan.FromHours(1), nameof(CommandTimeout), "more than zero and at most an hour");
+        Require(
+            DuplicateWindow == TimeSpan.Zero || (DuplicateWindow >= TimeSpan.FromMilliseconds(100) && DuplicateWindow <= TimeSpan.FromDays(7)),
+            nameof(DuplicateWindow), "zero, or between 100 ms and 7 days");
         Require(!string.IsNullOrWhiteSpace(ApplicationName) && ApplicationName.Length <= 50, nameof(ApplicationName), "a name of at most 50 characters");
     }
 
@@ -87,6 +96,7 @@ public sealed record PgmqOptions
             .Append(", CommandTimeout = ").Append(CommandTimeout)
             .Append(", ApplicationName = ").Append(ApplicationName)
             .Append(", CreateSchema = ").Append(CreateSchema)
+            .Append(", DuplicateWindow = ").Append(DuplicateWindow)
             .Append(", Archive = ").Append(Archive)
             .Append(", Tls = ").Append(Tls);
         return true;

@@ -16,15 +16,17 @@ internal sealed class PgmqPublisher : IAsyncDisposable
 
     private readonly Connections _connections;
     private readonly SchemaMigration _schema;
+    private readonly MessageIds _ids;
     private readonly SendQueue<PublishCall, PublishItem> _queue;
     private readonly CancellationTokenSource _stop = new();
 
     /// <param name="connections">Where to.</param>
     /// <param name="schema">Makes sure that there is something to publish with.</param>
+    /// <param name="ids">Those of what is published.</param>
     /// <param name="senders">How many statements may be under way.</param>
-    public PgmqPublisher(Connections connections, SchemaMigration schema, int senders)
+    public PgmqPublisher(Connections connections, SchemaMigration schema, MessageIds ids, int senders)
     {
-        (_connections, _schema) = (connections, schema);
+        (_connections, _schema, _ids) = (connections, schema, ids);
         _queue = new(senders, SendAsync, () => PgmqErrors.Map(new ObjectDisposedException(nameof(PgmqTransport)), "publish", connections.Where));
     }
 
@@ -72,7 +74,7 @@ internal sealed class PgmqPublisher : IAsyncDisposable
         try
         {
             var (body, headers) = EnvelopeMapper.Write(message.Envelope);
-            item = new(isTopic, message.Destination.Name, body, headers, Microseconds(message.Delay), index);
+            item = new(isTopic, message.Destination.Name, message.DuplicateId ?? message.Envelope.Id, body, headers, Microseconds(message.Delay), index);
             return null;
         }
         catch (Exception e)
@@ -136,8 +138,10 @@ internal sealed class PgmqPublisher : IAsyncDisposable
             for (var i = 0; i < count; i++)
             {
                 var (call, item) = taken[from + i];
-                call.Finish(item, copies[i] > 0 ? new(PublishStatus.Stored) : item.Unroutable(_connections.Where));
+                call.Finish(item, item.Result(copies[i], _connections.Where));
             }
+
+            _ids.Published(count);
         }
         catch (PostgresException e) when (!PgmqErrors.IsBroken(e))
         {
@@ -170,9 +174,9 @@ internal sealed class PgmqPublisher : IAsyncDisposable
         }
     }
 
-    private static async Task<int[]> ExecuteAsync(NpgsqlConnection connection, List<(PublishCall Call, PublishItem Item)> taken, int from, int count)
+    private async Task<int[]> ExecuteAsync(NpgsqlConnection connection, List<(PublishCall Call, PublishItem Item)> taken, int from, int count)
     {
-        var columns = new PublishColumns(count);
+        var columns = new PublishColumns(count, _ids.Window);
         for (var i = 0; i < count; i++)
         {
             columns.Set(i, taken[from + i].Item);

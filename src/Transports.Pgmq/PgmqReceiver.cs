@@ -27,6 +27,7 @@ internal sealed partial class PgmqReceiver : IReceiver, ILeaseRenewal, ITransact
     private readonly WakeUp _wakeUp;
     private readonly NpgsqlDataSource? _handling;
     private readonly SemaphoreSlim _renewal = new(1, 1);
+    private readonly ClaimTurns? _turns;
     private readonly ClaimFloor _floor = new(TimeProvider.System);
     private readonly Ration _dueRation = new(TimeProvider.System);
     private readonly SemaphoreSlim _one = new(1, 1);
@@ -42,11 +43,12 @@ internal sealed partial class PgmqReceiver : IReceiver, ILeaseRenewal, ITransact
     private long _warnedAt;
     private TimeSpan _poll = ShortestPoll;
 
-    public PgmqReceiver(Connections connections, PgmqListener listener, ReceiverOptions options, string table, bool archive, ILogger log)
+    public PgmqReceiver(Connections connections, PgmqListener listener, ReceiverOptions options, string table, bool hasPriorities, bool archive, ILogger log)
     {
         (_connections, _listener, _queue, _log) = (connections, listener, options.Queue, log);
         _lease = options.Lease.Ticks / 10;
-        _claim = Sql.Claim(table);
+        _turns = hasPriorities ? new(options.LowerPriorityOneIn) : null;
+        _claim = hasPriorities ? Sql.ClaimByLevel(table) : Sql.Claim(table);
         _nextDue = Sql.NextDue(table);
         _doing = $"receive from '{options.Queue}'";
         _reader = new(table);
@@ -202,14 +204,23 @@ internal sealed partial class PgmqReceiver : IReceiver, ILeaseRenewal, ITransact
         {
             try
             {
-                var (begin, started) = (_floor.Begin(), Stopwatch.GetTimestamp());
+                var (begin, started) = (_turns is null ? _floor.Begin() : ClaimFloor.None, Stopwatch.GetTimestamp());
                 var batch = new NpgsqlBatch(connection);
                 await using (batch.ConfigureAwait(false))
                 {
                     var claim = new NpgsqlBatchCommand(_claim);
                     claim.Parameters.Add(new NpgsqlParameter<int> { TypedValue = max, NpgsqlDbType = NpgsqlDbType.Integer });
                     claim.Parameters.Add(new NpgsqlParameter<long> { TypedValue = _lease, NpgsqlDbType = NpgsqlDbType.Bigint });
-                    claim.Parameters.Add(new NpgsqlParameter<DateTime> { TypedValue = begin, NpgsqlDbType = NpgsqlDbType.TimestampTz });
+                    if (_turns is null)
+                    {
+                        claim.Parameters.Add(new NpgsqlParameter<DateTime> { TypedValue = begin, NpgsqlDbType = NpgsqlDbType.TimestampTz });
+                    }
+                    else
+                    {
+                        claim.Parameters.Add(new NpgsqlParameter<int> { TypedValue = _turns.Lower(max), NpgsqlDbType = NpgsqlDbType.Integer });
+                        claim.Parameters.Add(new NpgsqlParameter<int[]> { TypedValue = _turns.Order(), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Integer });
+                    }
+
                     batch.BatchCommands.Add(claim);
                     var unasked = idle ? _dueRation.Left : TimeSpan.MaxValue;
                     if (unasked == TimeSpan.Zero)
@@ -241,6 +252,7 @@ internal sealed partial class PgmqReceiver : IReceiver, ILeaseRenewal, ITransact
     private async ValueTask<(List<Delivery> Claimed, TimeSpan Due)> ReadAsync(NpgsqlBatch batch, bool asks, DateTime begin, long started)
     {
         var claimed = new List<Delivery>();
+        var lower = _turns is null ? claimed : [];
         DateTime? oldest = null;
         var due = TimeSpan.MaxValue;
         var reader = await batch.ExecuteReaderAsync(CancellationToken.None).ConfigureAwait(false);
@@ -248,7 +260,7 @@ internal sealed partial class PgmqReceiver : IReceiver, ILeaseRenewal, ITransact
         {
             while (await reader.ReadAsync(CancellationToken.None).ConfigureAwait(false))
             {
-                claimed.Add(ReadDelivery(reader));
+                (_turns is not null && reader.GetBoolean(5) ? lower : claimed).Add(ReadDelivery(reader));
                 var vt = reader.GetDateTime(4);
                 oldest = vt < oldest ? vt : oldest ?? vt;
             }
@@ -267,6 +279,11 @@ internal sealed partial class PgmqReceiver : IReceiver, ILeaseRenewal, ITransact
             }
 
             Watch(_floor.End(begin, oldest, Stopwatch.GetElapsedTime(started) - others));
+        }
+
+        if (_turns is not null)
+        {
+            return (_turns.Merge(claimed, lower), due);
         }
 
         claimed.Sort(static (a, b) => ((PgmqDelivery)a).RowId.CompareTo(((PgmqDelivery)b).RowId));

@@ -4,7 +4,7 @@ using Postrider.Core.Transport;
 
 namespace Postrider.Transports.Pgmq;
 
-/// <summary>Makes queues and bindings exist, in one statement.</summary>
+/// <summary>Makes queues and bindings exist, in one transaction.</summary>
 internal sealed class PgmqTopology(Connections connections, SchemaMigration schema)
 {
     private const int Attempts = 5;
@@ -27,7 +27,7 @@ internal sealed class PgmqTopology(Connections connections, SchemaMigration sche
             {
                 try
                 {
-                    await ExecuteAsync(connection, names, tables, topology.Bindings, cancellationToken).ConfigureAwait(false);
+                    await ExecuteAsync(connection, names, tables, topology, cancellationToken).ConfigureAwait(false);
                     return;
                 }
                 catch (PostgresException e) when (attempt < Attempts && (PgmqErrors.LacksSchema(e)
@@ -48,8 +48,9 @@ internal sealed class PgmqTopology(Connections connections, SchemaMigration sche
     }
 
     private static async Task ExecuteAsync(
-        NpgsqlConnection connection, List<string> names, List<string> tables, IReadOnlyList<Binding> bindings, CancellationToken cancellationToken)
+        NpgsqlConnection connection, List<string> names, List<string> tables, Topology topology, CancellationToken cancellationToken)
     {
+        var bindings = topology.Bindings;
         var (patterns, queues) = (new string[bindings.Count], new string[bindings.Count]);
         var (expressions, prefixes) = (new string?[bindings.Count], new string?[bindings.Count]);
         for (var i = 0; i < bindings.Count; i++)
@@ -58,17 +59,28 @@ internal sealed class PgmqTopology(Connections connections, SchemaMigration sche
             (expressions[i], prefixes[i]) = TableName.Match(bindings[i].Pattern);
         }
 
-        var command = new NpgsqlCommand(Sql.Declare, connection) { CommandTimeout = 120 };
-        await using (command.ConfigureAwait(false))
+        var batch = new NpgsqlBatch(connection) { Timeout = 120 };
+        await using (batch.ConfigureAwait(false))
         {
-            command.Parameters.Add(Texts([.. names]));
-            command.Parameters.Add(Texts([.. tables]));
-            command.Parameters.Add(Texts(patterns));
-            command.Parameters.Add(Texts(queues));
-            command.Parameters.Add(Texts(expressions));
-            command.Parameters.Add(Texts(prefixes));
-            await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+            batch.BatchCommands.Add(Command(Sql.Declare, [.. names], [.. tables], patterns, queues, expressions, prefixes));
+            if (topology.PriorityQueues.Count > 0)
+            {
+                batch.BatchCommands.Add(Command(Sql.GivePriorities, [.. topology.PriorityQueues]));
+            }
+
+            await batch.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
         }
+    }
+
+    private static NpgsqlBatchCommand Command(string sql, params ReadOnlySpan<string?[]> lists)
+    {
+        var command = new NpgsqlBatchCommand(sql);
+        foreach (var list in lists)
+        {
+            command.Parameters.Add(Texts(list));
+        }
+
+        return command;
     }
 
     private static NpgsqlParameter<string?[]> Texts(string?[] values) =>

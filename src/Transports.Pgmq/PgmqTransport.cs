@@ -19,6 +19,7 @@ public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadL
     private readonly Connections _connections;
     private readonly SchemaMigration _schema;
     private readonly PgmqTopology _topology;
+    private readonly MessageIds _ids;
     private readonly PgmqPublisher _publisher;
     private readonly TransactionPublisher _transactionPublisher;
     private readonly PgmqListener _listener;
@@ -38,26 +39,30 @@ public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadL
         _connections = new(options, _log);
         _schema = new(_connections, options.CreateSchema, _log);
         _topology = new(_connections, _schema);
-        _publisher = new(_connections, _schema, options.PublishConnections);
-        _transactionPublisher = new(_connections, _schema);
+        _ids = new(_connections, options.DuplicateWindow);
+        _publisher = new(_connections, _schema, _ids, options.PublishConnections);
+        _transactionPublisher = new(_connections, _schema, _ids);
         _listener = new(_connections, _log);
         _deadLetters = new(_connections, _schema);
+        Capabilities = new()
+        {
+            System = "pgmq",
+            Durability = Capability.Native,
+            DelayedPublish = Capability.Native,
+            LeaseRenewal = Capability.Native,
+            Fencing = Capability.Native,
+            UncountedRelease = Capability.Native,
+            ConfirmedSettlement = Capability.Native,
+            DuplicateDetection = options.DuplicateWindow > TimeSpan.Zero
+                ? Capability.Native
+                : Capability.Unsupported("It is switched off: PgmqOptions.DuplicateWindow is zero."),
+            Priorities = Capability.Native,
+            Transactions = Capability.Native,
+        };
     }
 
     /// <inheritdoc/>
-    public TransportCapabilities Capabilities { get; } = new()
-    {
-        System = "pgmq",
-        Durability = Capability.Native,
-        DelayedPublish = Capability.Native,
-        LeaseRenewal = Capability.Native,
-        Fencing = Capability.Native,
-        UncountedRelease = Capability.Native,
-        ConfirmedSettlement = Capability.Native,
-        DuplicateDetection = Capability.Unsupported("PGMQ does not know messages by their ids. Use the inbox where duplicates matter."),
-        Priorities = Capability.Unsupported("not yet"),
-        Transactions = Capability.Native,
-    };
+    public TransportCapabilities Capabilities { get; }
 
     /// <inheritdoc/>
     public ValueTask DeclareAsync(Topology topology, CancellationToken cancellationToken)
@@ -94,12 +99,13 @@ public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadL
         {
             try
             {
-                var command = new NpgsqlCommand(Sql.TableOf, connection);
+                var command = new NpgsqlCommand(Sql.FindQueue, connection);
                 await using (command.ConfigureAwait(false))
                 {
                     command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = options.Queue });
-                    return await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is string table
-                        ? new PgmqReceiver(_connections, _listener, options, table, _options.Archive, _log)
+                    using var found = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+                    return await found.ReadAsync(cancellationToken).ConfigureAwait(false)
+                        ? new PgmqReceiver(_connections, _listener, options, found.GetString(0), found.GetBoolean(1), _options.Archive, _log)
                         : throw new TransportException(
                             $"There is no queue '{options.Queue}' on PostgreSQL at {_connections.Where}. Declare it first.", TransportError.QueueNotFound);
                 }
@@ -162,6 +168,7 @@ public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadL
         }
 
         await _publisher.DisposeAsync().ConfigureAwait(false);
+        await _ids.DisposeAsync().ConfigureAwait(false);
         await _listener.DisposeAsync().ConfigureAwait(false);
         await _connections.DisposeAsync().ConfigureAwait(false);
         _schema.Dispose();

@@ -4,11 +4,20 @@ using Postrider.Publishing;
 namespace Postrider.Transports.Pgmq;
 
 /// <summary>One message, ready to be stored.</summary>
-internal readonly record struct PublishItem(bool IsTopic, string Name, byte[] Message, byte[] Headers, long Delay, int Index) : IPublishItem
+internal readonly record struct PublishItem(bool IsTopic, string Name, string Id, byte[] Message, byte[] Headers, long Delay, int Index) : IPublishItem
 {
     public int Size => Message.Length + Headers.Length;
 
-    public PublishResult Unroutable(string where) => new(PublishStatus.Unroutable, new TransportException(
+    /// <param name="copies">What the statement said of it.</param>
+    /// <param name="where">Host, port and database.</param>
+    public PublishResult Result(int copies, string where) => copies switch
+    {
+        > 0 => new(PublishStatus.Stored),
+        < 0 => new(PublishStatus.Duplicate),
+        _ => Unroutable(where),
+    };
+
+    private PublishResult Unroutable(string where) => new(PublishStatus.Unroutable, new TransportException(
         IsTopic
             ? $"No queue on PostgreSQL at {where} is bound to the topic '{Name}'."
             : $"There is no queue '{Name}' on PostgreSQL at {where}. Declare it, or start its consumer first.",

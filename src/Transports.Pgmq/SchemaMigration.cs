@@ -12,7 +12,7 @@ namespace Postrider.Transports.Pgmq;
 internal sealed class SchemaMigration(Connections connections, bool create, ILogger log) : IDisposable
 {
     /// <summary>The version that this code works with. Version <c>n</c> is made from <c>n - 1</c> by <c>Schema/postrider-n.sql</c>.</summary>
-    public const int Version = 2;
+    public const int Version = 4;
 
     private static readonly Version OldestExtension = new(1, 5);
     private static readonly SearchValues<char> VersionCharacters = SearchValues.Create("0123456789.");
@@ -32,6 +32,15 @@ internal sealed class SchemaMigration(Connections connections, bool create, ILog
     {
         _stop.Cancel();
         _stop.Dispose();
+    }
+
+    /// <summary>The text of a script.</summary>
+    internal static string Script(string name)
+    {
+        using var stream = typeof(SchemaMigration).Assembly.GetManifestResourceStream($"Postrider.Transports.Pgmq.Schema.{name}.sql")
+            ?? throw new InvalidOperationException($"The script {name} is missing.");
+        using var text = new StreamReader(stream);
+        return text.ReadToEnd();
     }
 
     /// <summary>All who wait share one attempt and its error, so that a server that does not answer costs one time-out and not one each.</summary>
@@ -206,14 +215,6 @@ internal sealed class SchemaMigration(Connections connections, bool create, ILog
         {
             await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
         }
-    }
-
-    private static string Script(string name)
-    {
-        using var stream = typeof(SchemaMigration).Assembly.GetManifestResourceStream($"Postrider.Transports.Pgmq.Schema.{name}.sql")
-            ?? throw new InvalidOperationException($"The script {name} is missing.");
-        using var text = new StreamReader(stream);
-        return text.ReadToEnd();
     }
 
     private readonly record struct State(bool HasComponents, string? Extension, bool HasMeta, bool HasSend)

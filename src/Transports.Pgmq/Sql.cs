@@ -50,9 +50,37 @@ internal static class Sql
 
     public const string Declare = "select postrider.declare($1, $2, $3, $4, $5, $6)";
 
+    public const string GivePriorities = "select postrider.give_priorities($1)";
+
     public const string TableOf = "select postrider.table_of($1)";
 
+    /// <summary>The table of a queue, and whether it has priorities; no row if there is none.</summary>
+    public const string FindQueue =
+        """
+        select t.name, exists (select from postrider.queues q where q.table_name = t.name and q.priorities)
+          from postrider.table_of($1) as t (name) where t.name is not null
+        """;
+
     public const string Publish = "select postrider.publish($1, $2, $3, $4, $5)";
+
+    /// <summary>$6 the ids, $7 for how long a second one of each is a duplicate, in microseconds (a caller's data source may map intervals in a way of its own).</summary>
+    public const string PublishOnce = "select postrider.publish($1, $2, $3, $4, $5, $6, $7 * interval '1 microsecond')";
+
+    /// <summary>
+    /// Removes the ids whose window is over from 32 pages, which hold some 2,500. Any 32: pages are filled in the order of time, and so all or nothing of most is to be
+    /// removed; an index of the time, which would lead to the oldest, would cost each publish. What others have in hand, a publish of the id anew or another
+    /// process that forgets, is left to them.
+    /// </summary>
+    public const string ForgetIds =
+        """
+        with part as materialized (
+            select (floor(random() * ceil(pg_relation_size('postrider.message_ids') / current_setting('block_size')::float / 32)) * 32)::int as first)
+        delete from postrider.message_ids where ctid = any (array(
+            select m.ctid from postrider.message_ids m
+             where m.ctid >= (select format('(%s,0)', first)::tid from part) and m.ctid < (select format('(%s,0)', first + 32)::tid from part)
+               and m.expires_at <= now()
+               for update skip locked))
+        """;
 
     public const string Listen = "listen postrider";
 
@@ -73,6 +101,42 @@ internal static class Sql
           from due where q.msg_id = due.msg_id
         returning q.msg_id, q.read_ct, q.message::text, q.headers::text, due.vt
         """;
+
+    /// <summary>
+    /// As <see cref="Claim"/>, of a queue with priorities: $1 how many, $2 the lease in microseconds, $3 how many of those at most are to be of lower levels than the highest that
+    /// waits, and $4 all levels in the order in which they have turns then (<see cref="ClaimTurns"/>). Levels are looked at until there are enough, with a probe of the index
+    /// for each; a row is locked when it is taken. The last column says whether the row is one of those of lower levels.
+    /// </summary>
+    public static string ClaimByLevel(string table)
+    {
+        // Ordered by both, so that no plan can be had from the index of vt.
+        string Due(string limit, string and = "") =>
+            $"""
+            select q.msg_id, q.vt from pgmq.q_{table} q
+                     where postrider.level(q.headers) = l.level and q.vt <= now(){and}
+                     order by postrider.level(q.headers), q.vt limit {limit}
+            """;
+
+        return $"""
+            with highest as materialized (
+                select l.level from unnest(array[9, 8, 7, 6, 5, 4, 3, 2, 1, 0]) as l (level) cross join lateral (
+                    {Due("1")}) w
+                 limit 1),
+            lower as materialized (
+                select w.msg_id, w.vt from unnest($4) as l (level) cross join lateral (
+                    {Due("$3")} for update skip locked) w
+                 where l.level < (select level from highest) limit $3),
+            upper as materialized (
+                select w.msg_id, w.vt from unnest(array[9, 8, 7, 6, 5, 4, 3, 2, 1, 0]) as l (level) cross join lateral (
+                    {Due("$1", " and q.msg_id <> all (array(select msg_id from lower))")} for update skip locked) w
+                 limit $1 - (select count(*) from lower)),
+            due as materialized (select msg_id, vt, false as is_lower from upper union all select msg_id, vt, true from lower)
+            update pgmq.q_{table} q
+               set vt = clock_timestamp() + $2 * interval '1 microsecond', read_ct = q.read_ct + 1
+              from due where q.msg_id = due.msg_id
+            returning q.msg_id, q.read_ct, q.message::text, q.headers::text, due.vt, due.is_lower
+            """;
+    }
 
     /// <summary>Microseconds until the next row is due, of those that are not due yet, or null if there is none; and how many it took to find out.</summary>
     public static string NextDue(string table) =>

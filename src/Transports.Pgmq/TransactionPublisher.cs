@@ -6,7 +6,7 @@ using Postrider.Core.Transport;
 namespace Postrider.Transports.Pgmq;
 
 /// <summary>Publishes on the caller's connection, within his transaction: one statement for a call, nothing coalesced.</summary>
-internal sealed class TransactionPublisher(Connections connections, SchemaMigration schema)
+internal sealed class TransactionPublisher(Connections connections, SchemaMigration schema, MessageIds ids)
 {
     private const string Doing = "publish in the transaction";
 
@@ -45,7 +45,7 @@ internal sealed class TransactionPublisher(Connections connections, SchemaMigrat
         try
         {
             await schema.EnsureAsync(cancellationToken).ConfigureAwait(false);
-            var columns = new PublishColumns(items.Count);
+            var columns = new PublishColumns(items.Count, ids.Window);
             for (var i = 0; i < items.Count; i++)
             {
                 columns.Set(i, items[i]);
@@ -54,8 +54,10 @@ internal sealed class TransactionPublisher(Connections connections, SchemaMigrat
             var copies = await columns.StoreAsync(connection, cancellationToken).ConfigureAwait(false);
             for (var i = 0; i < items.Count; i++)
             {
-                results.Span[items[i].Index] = copies[i] > 0 ? new(PublishStatus.Stored) : items[i].Unroutable(connections.Where);
+                results.Span[items[i].Index] = items[i].Result(copies[i], connections.Where);
             }
+
+            ids.Published(items.Count);
         }
         catch (Exception e)
         {

@@ -90,6 +90,39 @@ public sealed class SchemaTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_schema_of_version_2_is_upgraded_with_its_queues_and_serves_programs_that_know_no_more()
+    {
+        Database.Require();
+        const string Publish = "select (postrider.publish('{true}', '{t.x}', array['2']::jsonb[], array['{}']::jsonb[], '{0}'))[1]";
+        await _database.SqlAsync("create schema postrider; create table postrider.components (name text primary key, version integer not null, installed_at timestamptz not null default now())");
+        foreach (var script in (string[])["pgmq-1", "postrider-1", "postrider-2"])
+        {
+            await _database.SqlAsync(SchemaMigration.Script(script));
+        }
+
+        await _database.SqlAsync(
+            """
+            create function postrider.publish(topics boolean[], names text[], bodies jsonb[], headers jsonb[], delays bigint[]) returns integer[] language sql as 'select array[7]';
+            insert into postrider.components values ('pgmq', 2)
+            """);
+        await _database.SqlAsync("select postrider.declare('{a.b,a.b.dlq}', '{a_b,a_b_dlq}', '{t.*}', '{a.b}', array['^\\.t\\.[^.]+$'], '{.t}')");
+        await _database.SqlAsync("select pgmq.send('a_b', '1')");
+        Assert.Equal(7, await _database.ScalarAsync<int>(Publish));
+
+        await using var transport = _database.Transport();
+        await transport.DeclareAsync(new Topology(["a.b"], [], ["a.b"]), Database.Deadline);
+
+        Assert.Equal(SchemaMigration.Version, await _database.ScalarAsync<int>("select version from postrider.components"));
+        OutgoingMessage message = new(Destination.Topic("t.x"), Database.Message("3", "id"));
+        Assert.Equal(
+            [PublishStatus.Stored, PublishStatus.Duplicate],
+            [Assert.Single(await transport.PublishAsync(message)).Status, Assert.Single(await transport.PublishAsync(message)).Status]);
+        Assert.Equal(1, await _database.ScalarAsync<int>(Publish));
+        await using var receiver = await transport.OpenAsync("a.b");
+        Assert.Equal(["1", "3", "2"], (await receiver.ReceiveAsync(10, Database.Deadline)).Select(static one => one.Text()));
+    }
+
+    [Fact]
     public async Task A_newer_schema_is_refused()
     {
         Database.Require();
@@ -135,7 +168,7 @@ public sealed class SchemaTests : IAsyncLifetime
     {
         Database.Require();
         // Something in the way of the last object of the script.
-        await _database.SqlAsync("create schema postrider; create function postrider.publish(topics boolean[], names text[], bodies jsonb[], headers jsonb[], delays bigint[]) returns integer language sql as 'select 1'");
+        await _database.SqlAsync("create schema postrider; create function postrider.give_priorities(names text[]) returns integer language sql as 'select 1'");
         await using var transport = _database.Transport();
         await Assert.ThrowsAsync<TransportException>(async () => await transport.DeclareAsync("a"));
         Assert.Equal(0L, await _database.ScalarAsync<long>("select count(*) from pg_namespace where nspname = 'pgmq'"));
