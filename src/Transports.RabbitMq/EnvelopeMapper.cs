@@ -38,6 +38,12 @@ internal sealed class EnvelopeMapper(bool cloudEvents)
     public const string SchemaVersion = Prefix + "schema-version";
     public const string Attempt = Prefix + "attempt";
 
+    /// <summary>The priority as a header, where it is not the default one: what the exchange of a queue's levels goes by, as no exchange goes by a property.</summary>
+    public const string Level = Prefix + "priority";
+
+    /// <summary>Its values.</summary>
+    public static readonly string[] Levels = [.. Enumerable.Range(Priorities.Lowest, Priorities.Count).Select(static level => level.ToString(CultureInfo.InvariantCulture))];
+
     /// <summary>Redeliveries counted before this copy was made, by a hand-back that must not be counted.</summary>
     public const string Redeliveries = Prefix + "redeliveries";
 
@@ -119,6 +125,7 @@ internal sealed class EnvelopeMapper(bool cloudEvents)
             Number(SchemaVersion, version);
         }
 
+        WritePriority(envelope.Priority);
         if (envelope.Attempt != 1)
         {
             Number(Attempt, envelope.Attempt);
@@ -227,6 +234,21 @@ internal sealed class EnvelopeMapper(bool cloudEvents)
         }
 
         return true;
+    }
+
+    private void WritePriority(int? priority)
+    {
+        if (priority is not { } level)
+        {
+            _properties.ClearPriority();
+            return;
+        }
+
+        _properties.Priority = (byte)level;
+        if (level != Priorities.Default)
+        {
+            _headers.Add(Level, Levels[level]);
+        }
     }
 
     private void WriteTime(DateTimeOffset? time, bool asHeader)

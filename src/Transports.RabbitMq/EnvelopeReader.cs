@@ -46,6 +46,7 @@ internal static class EnvelopeReader
             ExpiresAt = fields.ExpiryTime,
             Key = fields.Key,
             Subject = fields.Subject,
+            Priority = properties.IsPriorityPresent() ? properties.Priority : null,
             TraceParent = fields.TraceParent,
             TraceState = fields.TraceState,
             Baggage = fields.Baggage,
