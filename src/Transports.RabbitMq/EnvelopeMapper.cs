@@ -38,7 +38,10 @@ internal sealed class EnvelopeMapper(bool cloudEvents)
     public const string SchemaVersion = Prefix + "schema-version";
     public const string Attempt = Prefix + "attempt";
 
-    /// <summary>The priority as a header, where it is not the default one: what the exchange of a queue's levels goes by, as no exchange goes by a property.</summary>
+    /// <summary>
+    /// The priority, where it is not the default one: no exchange goes by a property. It is a property as well unless it is above the default, as RabbitMQ 4 lets such
+    /// messages overtake others in any quorum queue, also in those without priorities.
+    /// </summary>
     public const string Level = Prefix + "priority";
 
     /// <summary>Its values.</summary>
@@ -238,14 +241,13 @@ internal sealed class EnvelopeMapper(bool cloudEvents)
 
     private void WritePriority(int? priority)
     {
-        if (priority is not { } level)
+        _properties.ClearPriority();
+        if (priority is <= Priorities.Default)
         {
-            _properties.ClearPriority();
-            return;
+            _properties.Priority = (byte)priority.Value;
         }
 
-        _properties.Priority = (byte)level;
-        if (level != Priorities.Default)
+        if (priority is { } level and not Priorities.Default)
         {
             _headers.Add(Level, Levels[level]);
         }
