@@ -39,8 +39,8 @@ internal sealed class EnvelopeMapper(bool cloudEvents)
     public const string Attempt = Prefix + "attempt";
 
     /// <summary>
-    /// The priority, where it is not the default one: no exchange goes by a property. It is a property as well unless it is above the default, as RabbitMQ 4 lets such
-    /// messages overtake others in any quorum queue, also in those without priorities.
+    /// The priority. Not AMQP's property: no exchange goes by that, and RabbitMQ 4 lets messages that have it overtake others in any quorum queue, also in those
+    /// without priorities.
     /// </summary>
     public const string Level = Prefix + "priority";
 
@@ -128,7 +128,7 @@ internal sealed class EnvelopeMapper(bool cloudEvents)
             Number(SchemaVersion, version);
         }
 
-        WritePriority(envelope.Priority);
+        Text(Level, envelope.Priority is { } level ? Levels[level] : null);
         if (envelope.Attempt != 1)
         {
             Number(Attempt, envelope.Attempt);
@@ -237,20 +237,6 @@ internal sealed class EnvelopeMapper(bool cloudEvents)
         }
 
         return true;
-    }
-
-    private void WritePriority(int? priority)
-    {
-        _properties.ClearPriority();
-        if (priority is <= Priorities.Default)
-        {
-            _properties.Priority = (byte)priority.Value;
-        }
-
-        if (priority is { } level and not Priorities.Default)
-        {
-            _headers.Add(Level, Levels[level]);
-        }
     }
 
     private void WriteTime(DateTimeOffset? time, bool asHeader)
