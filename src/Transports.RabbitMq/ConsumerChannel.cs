@@ -15,6 +15,9 @@ internal sealed class ConsumerChannel : IAsyncDisposable
     /// <summary>What is pushed of each level beyond what may be in hand, at the least.</summary>
     private const int LeastAhead = 16;
 
+    /// <summary>How long a first subscription waits for what is there of each level.</summary>
+    private static readonly TimeSpan LongestFill = TimeSpan.FromMilliseconds(250);
+
     /// <summary>So many commands of a channel to one queue the broker lets run before it holds further ones back (32, less a margin).</summary>
     private const int QuickSettlements = 24;
 
@@ -24,6 +27,9 @@ internal sealed class ConsumerChannel : IAsyncDisposable
     private readonly SemaphoreSlim _change = new(1, 1);
     private readonly int _prefetch;
     private readonly Subscription[] _subscriptions;
+    private readonly TaskCompletionSource _filled = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private uint[]? _ready;
+    private ulong _lastToFill;
     private int _first;
     private long _neededAt;
     private readonly long[] _settled = new long[QuickSettlements];
@@ -76,11 +82,13 @@ internal sealed class ConsumerChannel : IAsyncDisposable
             try
             {
                 ConsumerChannel opened = new(channel, options, hasLevels, connections);
-                foreach (var subscription in opened._subscriptions)
+                var ready = new uint[opened._subscriptions.Length];
+                for (var i = 0; i < ready.Length; i++)
                 {
-                    await channel.QueueDeclarePassiveAsync(subscription.Queue).ConfigureAwait(false);
+                    ready[i] = (await channel.QueueDeclarePassiveAsync(opened._subscriptions[i].Queue).ConfigureAwait(false)).MessageCount;
                 }
 
+                opened._ready = hasLevels ? ready : null;
                 connections.Open.TryAdd(opened, options.Queue);
                 return opened;
             }
@@ -128,12 +136,20 @@ internal sealed class ConsumerChannel : IAsyncDisposable
                 // AMQP changes the prefetch of a consumer only by another consumer.
                 await CancelAsync().ConfigureAwait(false);
                 await Channel.BasicQosAsync(0, Pushes(window), global: false).ConfigureAwait(false);
+                var fill = Interlocked.Exchange(ref _ready, null);
+                _lastToFill = (ulong)(fill?.Sum(ready => Math.Min(ready, Pushes(window))) ?? 0);
                 foreach (var subscription in _subscriptions)
                 {
                     await subscription.BeginAsync().ConfigureAwait(false);
                 }
 
                 Window = window;
+                if (_lastToFill > 0)
+                {
+                    // Else whose turn it is would be decided among those levels that were pushed first. Some of it may go to others, so the wait ends.
+                    await _filled.Task.WaitAsync(LongestFill, TimeProvider.System).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                    _lastToFill = 0;
+                }
             }
         }
         catch (Exception e)
@@ -213,7 +229,13 @@ internal sealed class ConsumerChannel : IAsyncDisposable
             };
         }
 
-        return Pushed.TryAdd(delivery) || _failure is not null
+        var added = Pushed.TryAdd(delivery);
+        if (deliveryTag == _lastToFill)
+        {
+            _filled.TrySetResult();
+        }
+
+        return added || _failure is not null
             ? Task.CompletedTask
             : Channel.BasicNackAsync(deliveryTag, multiple: false, requeue: true, CancellationToken.None).AsTask();
     }
