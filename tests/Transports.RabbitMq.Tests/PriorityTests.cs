@@ -1,4 +1,5 @@
 using System.Text;
+using Postrider.Brokers;
 using Postrider.Core.Transport;
 using RabbitMQ.Client;
 
@@ -240,13 +241,13 @@ public sealed class PriorityTests
         await using var transport = Server.Transport();
         var queue = Server.NewQueue();
         await transport.DeclareAsync(new([queue], [], [queue]), Server.Deadline);
-        await transport.SendAsync(queue, [.. Enumerable.Range(0, 60).Select(static i => Message(i % 10, $"{i}"))]);
+        await transport.SendAsync(queue, [.. Enumerable.Range(0, 20).Select(static i => Message(i % 10, $"{i}"))]);
         await using (var receiver = await transport.OpenAsync(queue))
         {
             var taken = new List<Delivery>();
-            while (taken.Count < 20)
+            while (taken.Count < 2)
             {
-                taken.AddRange(await receiver.ReceiveAsync(20 - taken.Count, Server.Deadline));
+                taken.AddRange(await receiver.ReceiveAsync(2 - taken.Count, Server.Deadline));
             }
 
             await receiver.StopAsync(Server.Deadline);
@@ -259,10 +260,45 @@ public sealed class PriorityTests
             levels.AddRange(await BodiesAsync(Priorities.SubQueue(queue, level)));
         }
 
-        Assert.Equal(60 - 20, levels.Count);
-        foreach (var level in levels.GroupBy(static one => int.Parse(one, null) % 10))
+        Assert.Equal(Enumerable.Range(0, 9).Reverse().SelectMany(static level => (string[])[$"{level}", $"1{level}"]), levels);
+    }
+
+    [Fact]
+    public async Task What_was_just_stored_in_new_levels_survives_a_kill_of_the_broker()
+    {
+        Assert.SkipUnless(PrivateBroker.IsAvailable, PrivateBroker.WhyNone);
+        var deadline = TestContext.Current.CancellationToken;
+        await using var broker = await PrivateBroker.StartNewAsync("rabbitmq", Server.Transport, cancellationToken: deadline);
+        await using (var publisher = Server.Transport(broker.ConnectionString))
         {
-            Assert.Equal(level.OrderBy(static one => int.Parse(one, null)), level);
+            await publisher.DeclareAsync(new(["orders"], [new("orders.#", "orders")], ["orders"]), deadline);
+            Assert.All(
+                await publisher.PublishAsync([.. Enumerable.Range(0, 10).Select(static level => new OutgoingMessage(Destination.Topic("orders.placed"), Message(level)))]),
+                static result => Assert.Equal(PublishStatus.Stored, result.Status));
+            await broker.KillAsync(deadline);
+        }
+
+        await broker.StartAsync(deadline);
+        var left = Enumerable.Range(0, 10).Select(static level => $"{level}").ToHashSet();
+        while (left.Count > 0)
+        {
+            // Until the queues have their leaders again.
+            deadline.ThrowIfCancellationRequested();
+            try
+            {
+                await using var transport = Server.Transport(broker.ConnectionString);
+                await using var receiver = await transport.OpenAsync("orders");
+                while (left.Count > 0)
+                {
+                    var got = await receiver.OneAsync();
+                    left.Remove(got.Text());
+                    await receiver.SettleAsync(Settlement.Ack(got));
+                }
+            }
+            catch (TransportException e) when (e.IsTransient)
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System, deadline);
+            }
         }
     }
 
