@@ -6,6 +6,8 @@ using RabbitMQ.Client;
 namespace Postrider.Transports.RabbitMq.Tests;
 
 /// <summary>Levels as they are on this broker: what leads to them, what foreign clients see, and what happens when parts of them are missing or others still bind the old way.</summary>
+/// <remarks>Not beside the test that floods the stream of bindings, and so pushes notes out before anybody notes them again.</remarks>
+[Collection("What bindings are noted")]
 public sealed class PriorityTests
 {
     [Fact]
