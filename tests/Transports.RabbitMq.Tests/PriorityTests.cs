@@ -273,6 +273,7 @@ public sealed class PriorityTests
         await using var broker = await PrivateBroker.StartNewAsync("rabbitmq", Server.Transport, cancellationToken: deadline);
         await using (var publisher = Server.Transport(broker.ConnectionString))
         {
+            await publisher.DeclareAsync(new(["orders"], [new("orders.#", "orders")]), deadline);
             await publisher.DeclareAsync(new(["orders"], [new("orders.#", "orders")], ["orders"]), deadline);
             Assert.All(
                 await publisher.PublishAsync([.. Enumerable.Range(0, 10).Select(static level => new OutgoingMessage(Destination.Topic("orders.placed"), Message(level)))]),
