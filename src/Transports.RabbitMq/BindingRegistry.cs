@@ -50,6 +50,10 @@ internal sealed class BindingRegistry(Connections connections, RabbitMqPublisher
         return reader.Match(topic);
     }
 
+    /// <summary>All bindings of these queues that were noted when this was called.</summary>
+    public async ValueTask<List<Binding>> OfAsync(IReadOnlySet<string> queues, CancellationToken cancellationToken) =>
+        (await ReadToEndAsync(cancellationToken).ConfigureAwait(false)).Of(queues);
+
     public ValueTask DisposeAsync() => CloseAsync();
 
     private async ValueTask NoteAsync(Binding[] missing, CancellationToken cancellationToken)
@@ -228,6 +232,8 @@ internal sealed class BindingRegistry(Connections connections, RabbitMqPublisher
             var end = End;
             return [.. _known.Where(one => end - one.Value > Reach).Select(static one => one.Key)];
         }
+
+        public List<Binding> Of(IReadOnlySet<string> queues) => [.. _known.Keys.Where(binding => queues.Contains(binding.Queue))];
 
         public Task Expect(string mark)
         {

@@ -1,15 +1,22 @@
 using System.Diagnostics;
+using Postrider.Core.Transport;
 using RabbitMQ.Client;
 
 namespace Postrider.Transports.RabbitMq;
 
-/// <summary>One channel of a receiver: subscribes, keeps what the broker pushes until it is asked for, and knows when it is over.</summary>
-internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposable
+/// <summary>One channel of a receiver: subscribes, to each level if there are any, keeps what the broker pushes until it is asked for, and knows when it is over.</summary>
+internal sealed class ConsumerChannel : IAsyncDisposable
 {
     private static readonly TimeSpan LongestFlush = TimeSpan.FromSeconds(2);
 
     /// <summary>How long a large window stays although a small one would do.</summary>
     private static readonly TimeSpan LongestIdle = TimeSpan.FromSeconds(1);
+
+    /// <summary>What is pushed of each level beyond what may be in hand, at the least.</summary>
+    private const int LeastAhead = 16;
+
+    /// <summary>How long a first subscription waits for what is there of each level.</summary>
+    private static readonly TimeSpan LongestFill = TimeSpan.FromMilliseconds(250);
 
     /// <summary>So many commands of a channel to one queue the broker lets run before it holds further ones back (32, less a margin).</summary>
     private const int QuickSettlements = 24;
@@ -19,8 +26,10 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
     private readonly Connections _connections;
     private readonly SemaphoreSlim _change = new(1, 1);
     private readonly int _prefetch;
-    private TaskCompletionSource? _cancelled;
-    private string? _tag;
+    private readonly Subscription[] _subscriptions;
+    private readonly TaskCompletionSource _filled = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private uint[]? _ready;
+    private ulong _lastToFill;
     private int _first;
     private long _neededAt;
     private readonly long[] _settled = new long[QuickSettlements];
@@ -28,12 +37,15 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
     private volatile bool _ended;
     private volatile TransportException? _failure;
 
-    private ConsumerChannel(IChannel channel, string queue, int prefetch, Connections connections)
-        : base(channel)
+    private ConsumerChannel(IChannel channel, ReceiverOptions options, bool hasLevels, Connections connections)
     {
-        (_queue, _prefetch, _connections, _doing) = (queue, Math.Min(prefetch, ushort.MaxValue), connections, $"receive from '{queue}'");
+        (Channel, _queue, _connections, _doing) = (channel, options.Queue, connections, $"receive from '{options.Queue}'");
+        _prefetch = Math.Min(options.Prefetch, ushort.MaxValue);
+        // The highest first, so that what is pushed first when all of them wait is of the highest.
+        _subscriptions = [.. (hasLevels ? Enumerable.Range(Priorities.Lowest, Priorities.Count).Reverse() : [Priorities.Default])
+            .Select(level => new Subscription(this, Priorities.SubQueue(_queue, level), level))];
         Unsettled = new();
-        Pushed = new(Unsettled);
+        Pushed = new(Unsettled, hasLevels ? new(options.LowerPriorityOneIn) : null);
         channel.ChannelShutdownAsync += (_, reason) =>
         {
             Fail(RabbitMqErrors.Closed(reason, _doing, _connections.Where));
@@ -44,7 +56,9 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
     /// <summary>Why nothing more comes and nothing more can be settled, or null.</summary>
     public TransportException? Failure => _failure;
 
-    /// <summary>How much the broker pushes unsettled; 0 while nothing is subscribed to.</summary>
+    public IChannel Channel { get; }
+
+    /// <summary>How much the broker pushes unsettled, of each level if there are any; 0 while nothing is subscribed to.</summary>
     public int Window { get; private set; }
 
     public UnsettledTags Unsettled { get; }
@@ -58,17 +72,24 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
     public void NoteSettlement() => _settled[(uint)Interlocked.Increment(ref _settlements) % QuickSettlements] = Stopwatch.GetTimestamp();
 
     /// <exception cref="TransportException">The queue does not exist, or the broker is away.</exception>
-    public static async Task<ConsumerChannel> OpenAsync(Connections connections, string queue, int prefetch)
+    public static async Task<ConsumerChannel> OpenAsync(Connections connections, ReceiverOptions options)
     {
         try
         {
+            var hasLevels = await QueueLevels.ExistAsync(connections, options.Queue, CancellationToken.None).ConfigureAwait(false);
             var connection = await connections.Consume.GetAsync(CancellationToken.None).ConfigureAwait(false);
             var channel = await connection.CreateChannelAsync().ConfigureAwait(false);
             try
             {
-                await channel.QueueDeclarePassiveAsync(queue).ConfigureAwait(false);
-                ConsumerChannel opened = new(channel, queue, prefetch, connections);
-                connections.Open.TryAdd(opened, queue);
+                ConsumerChannel opened = new(channel, options, hasLevels, connections);
+                var ready = new uint[opened._subscriptions.Length];
+                for (var i = 0; i < ready.Length; i++)
+                {
+                    ready[i] = (await channel.QueueDeclarePassiveAsync(opened._subscriptions[i].Queue).ConfigureAwait(false)).MessageCount;
+                }
+
+                opened._ready = hasLevels ? ready : null;
+                connections.Open.TryAdd(opened, options.Queue);
                 return opened;
             }
             catch
@@ -79,7 +100,7 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
         }
         catch (Exception e)
         {
-            throw connections.Failed(e, $"receive from '{queue}'");
+            throw connections.Failed(e, $"receive from '{options.Queue}'");
         }
     }
 
@@ -114,9 +135,21 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
             {
                 // AMQP changes the prefetch of a consumer only by another consumer.
                 await CancelAsync().ConfigureAwait(false);
-                await Channel.BasicQosAsync(0, (ushort)window, global: false).ConfigureAwait(false);
-                _tag = await Channel.BasicConsumeAsync(_queue, autoAck: false, this).ConfigureAwait(false);
+                await Channel.BasicQosAsync(0, Pushes(window), global: false).ConfigureAwait(false);
+                var fill = Interlocked.Exchange(ref _ready, null);
+                _lastToFill = (ulong)(fill?.Sum(ready => Math.Min(ready, Pushes(window))) ?? 0);
+                foreach (var subscription in _subscriptions)
+                {
+                    await subscription.BeginAsync().ConfigureAwait(false);
+                }
+
                 Window = window;
+                if (_lastToFill > 0)
+                {
+                    // Else whose turn it is would be decided among those levels that were pushed first. Some of it may go to others, so the wait ends.
+                    await _filled.Task.WaitAsync(LongestFill, TimeProvider.System).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                    _lastToFill = 0;
+                }
             }
         }
         catch (Exception e)
@@ -154,6 +187,12 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
         }
     }
 
+    /// <summary>
+    /// How much of a queue, or of a level, the broker is to push. Of a level it is more than is asked for: if all of the highest level that has messages were in hand, what is
+    /// asked for next would be of a lower one, since the next of the highest comes only some time after a settlement.
+    /// </summary>
+    private ushort Pushes(int window) => (ushort)(_subscriptions.Length == 1 ? window : Math.Min(ushort.MaxValue, window + Math.Max(window, LeastAhead)));
+
     private async ValueTask CancelAsync()
     {
         if (Window == 0 || _failure is not null)
@@ -162,15 +201,14 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
         }
 
         Window = 0;
-        _cancelled = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        await Channel.BasicCancelAsync(_tag!).ConfigureAwait(false);
-        // The client passes this on in order, so nothing comes after it.
-        await _cancelled.Task.WaitAsync(Channel.ContinuationTimeout, TimeProvider.System).ConfigureAwait(false);
+        foreach (var subscription in _subscriptions)
+        {
+            await subscription.CancelAsync().ConfigureAwait(false);
+        }
     }
 
-    public override Task HandleBasicDeliverAsync(
-        string consumerTag, ulong deliveryTag, bool redelivered, string exchange, string routingKey, IReadOnlyBasicProperties properties,
-        ReadOnlyMemory<byte> body, CancellationToken cancellationToken = default)
+    /// <summary>The broker has pushed a message.</summary>
+    public Task AddAsync(int level, ulong deliveryTag, string exchange, string routingKey, IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body)
     {
         // The body is the client's again when this returns.
         var array = BodyPool.Rent(body.Length);
@@ -180,37 +218,37 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
         try
         {
             var envelope = EnvelopeReader.Read(exchange, routingKey, properties, copy, out var redeliveries);
-            delivery = new(this, _queue, envelope, deliveryTag, redeliveries, array);
+            delivery = new(this, _queue, level, envelope, deliveryTag, redeliveries, array);
         }
         catch (Exception e)
         {
             // Not known to happen; but a message that cannot be read must not stay here for ever.
-            delivery = new(this, _queue, new() { Id = $"amqp:unreadable:{deliveryTag}", Body = copy }, deliveryTag, 0, array)
+            delivery = new(this, _queue, level, new() { Id = $"amqp:unreadable:{deliveryTag}", Body = copy }, deliveryTag, 0, array)
             {
                 Defect = $"Its properties cannot be read: {e.Message}",
             };
         }
 
-        return Pushed.TryAdd(delivery) || _failure is not null
+        var added = Pushed.TryAdd(delivery);
+        if (deliveryTag == _lastToFill)
+        {
+            _filled.TrySetResult();
+        }
+
+        return added || _failure is not null
             ? Task.CompletedTask
             : Channel.BasicNackAsync(deliveryTag, multiple: false, requeue: true, CancellationToken.None).AsTask();
     }
 
-    public override Task HandleBasicCancelOkAsync(string consumerTag, CancellationToken cancellationToken = default)
-    {
-        _cancelled?.TrySetResult();
-        return Task.CompletedTask;
-    }
-
-    /// <summary>The broker ends the subscription when the queue is deleted, and RabbitMQ 4 also when a delivery was not settled in time.</summary>
-    public override async Task HandleBasicCancelAsync(string consumerTag, CancellationToken cancellationToken = default)
+    /// <summary>The broker has ended the subscription to the queue or one of its levels.</summary>
+    public async Task CancelledAsync(string queue)
     {
         try
         {
-            Fail(await NewQueues.ExistAsync(_connections, [_queue], CancellationToken.None).ConfigureAwait(false)
-                ? new($"RabbitMQ at {_connections.Where} has ended the subscription to '{_queue}' and taken its deliveries back: the queue is being deleted, or a "
+            Fail(await NewQueues.ExistAsync(_connections, [queue], CancellationToken.None).ConfigureAwait(false)
+                ? new($"RabbitMQ at {_connections.Where} has ended the subscription to '{queue}' and taken its deliveries back: the queue is being deleted, or a "
                     + "delivery was not settled within the server's consumer_timeout. Handle messages quicker, or raise consumer_timeout and RabbitMqOptions.ConsumerTimeout.", TransportError.Timeout)
-                : new($"The queue '{_queue}' on RabbitMQ at {_connections.Where} has been deleted.", TransportError.QueueNotFound));
+                : new($"The queue '{queue}' on RabbitMQ at {_connections.Where} has been deleted.", TransportError.QueueNotFound));
         }
         catch (Exception e)
         {
@@ -247,8 +285,7 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
 
     /// <summary>
     /// A broker under load keeps acks of a quorum queue in the channel's process for some milliseconds, and forgets them when the channel is
-    /// closed meanwhile: the messages come again. Beginning and ending to consume go through the queue's log, and all acks before them. At
-    /// most one message is pushed for it, and handed back.
+    /// closed meanwhile: the messages come again. Beginning and ending to consume go through the queue's log, and all acks before them. What is pushed for it is handed back.
     /// </summary>
     private async ValueTask FlushAsync()
     {
@@ -256,10 +293,10 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
         {
             await PauseAsync(forGood: true).WaitAsync(LongestFlush, TimeProvider.System).ConfigureAwait(false);
             await Channel.BasicQosAsync(0, 1, global: false).WaitAsync(LongestFlush, TimeProvider.System).ConfigureAwait(false);
-            var tag = await Channel.BasicConsumeAsync(
-                _queue, autoAck: false, "", noLocal: false, exclusive: false, new Dictionary<string, object?> { ["x-priority"] = -1000 }, this)
-                .WaitAsync(LongestFlush, TimeProvider.System).ConfigureAwait(false);
-            await Channel.BasicCancelAsync(tag).WaitAsync(LongestFlush, TimeProvider.System).ConfigureAwait(false);
+            foreach (var subscription in _subscriptions)
+            {
+                await subscription.FlushAsync(LongestFlush).ConfigureAwait(false);
+            }
         }
         catch (Exception)
         {
@@ -271,7 +308,11 @@ internal sealed class ConsumerChannel : AsyncDefaultBasicConsumer, IAsyncDisposa
     {
         _failure ??= failure;
         Window = 0;
-        _cancelled?.TrySetResult();
+        foreach (var subscription in _subscriptions)
+        {
+            subscription.End();
+        }
+
         Pushed.Lose();
     }
 }

@@ -79,7 +79,6 @@ internal sealed class DelayLadder(Connections connections, bool create) : IDispo
                 $"make the delays of '{queue}'",
                 async channel =>
                 {
-                    await channel.QueueBindAsync(queue, End, EndPattern(queue)).ConfigureAwait(false);
                     for (var level = 0; level < DelayTime.Levels; level++)
                     {
                         if ((missing >> level & 1) != 0)
@@ -93,6 +92,7 @@ internal sealed class DelayLadder(Connections connections, bool create) : IDispo
                     return true;
                 },
                 cancellationToken).ConfigureAwait(false);
+            await BindEndAsync(queue, cancellationToken).ConfigureAwait(false);
             if (areNew)
             {
                 await NewQueues.SecureAsync(connections, cancellationToken).ConfigureAwait(false);
@@ -104,7 +104,32 @@ internal sealed class DelayLadder(Connections connections, bool create) : IDispo
     }
 
     /// <summary>What leads the messages of a queue out of the ladder.</summary>
-    public static string EndPattern(string queue) => queue.Replace('.', '/') + ".#";
+    public static string EndPattern(string queue) => EndKey(queue) + ".#";
+
+    /// <summary>The key of a message that has no delay and is to go from <see cref="End"/> to its queue, or the level of its queue.</summary>
+    public static string EndKey(string queue) => queue.Replace('.', '/');
+
+    /// <summary>For queues that others have declared. Those with priorities are bound by their levels, and must not be bound twice.</summary>
+    private async ValueTask BindEndAsync(string queue, CancellationToken cancellationToken)
+    {
+        if (await QueueLevels.ExistAsync(connections, queue, cancellationToken).ConfigureAwait(false))
+        {
+            return;
+        }
+
+        await connections.WithChannelAsync($"make the delays of '{queue}'", channel => BindEndAsync(channel, queue, bind: true), cancellationToken).ConfigureAwait(false);
+        if (await QueueLevels.ExistAsync(connections, queue, cancellationToken).ConfigureAwait(false))
+        {
+            // They came just before that.
+            await connections.WithChannelAsync($"make the delays of '{queue}'", channel => BindEndAsync(channel, queue, bind: false), cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private static async Task<bool> BindEndAsync(IChannel channel, string queue, bool bind)
+    {
+        await (bind ? channel.QueueBindAsync(queue, End, EndPattern(queue)) : channel.QueueUnbindAsync(queue, End, EndPattern(queue))).ConfigureAwait(false);
+        return true;
+    }
 
     private async ValueTask MakeExchangesAsync(IConnection connection, CancellationToken cancellationToken)
     {

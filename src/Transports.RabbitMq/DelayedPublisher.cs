@@ -3,6 +3,10 @@ using Postrider.Core.Transport;
 namespace Postrider.Transports.RabbitMq;
 
 /// <summary>Turns messages for topics and queues, delayed or not, into messages for exchanges, and the results back.</summary>
+/// <remarks>
+/// What is sent to a queue with a priority goes by way of the exchange at the end of the ladder, which leads on to the queue or, if it has any, to its levels. Queues that
+/// somebody else has made are not bound there: that is seen by the message's return, and it is sent to the queue itself.
+/// </remarks>
 internal sealed class DelayedPublisher(RabbitMqPublisher publisher, DelayLadder ladder, BindingRegistry registry, Connections connections)
 {
     /// <param name="batch">The messages.</param>
@@ -13,6 +17,7 @@ internal sealed class DelayedPublisher(RabbitMqPublisher publisher, DelayLadder 
         ReadOnlyMemory<OutgoingMessage> batch, ReadOnlyMemory<int> redeliveries, Memory<PublishResult> results, CancellationToken cancellationToken)
     {
         var call = publisher.Begin();
+        var concernsLevels = false;
         for (var i = 0; i < batch.Length; i++)
         {
             ref readonly var message = ref batch.Span[i];
@@ -23,19 +28,43 @@ internal sealed class DelayedPublisher(RabbitMqPublisher publisher, DelayLadder 
             else if (message.Delay > TimeSpan.Zero)
             {
                 // Nothing of the call has been sent: it is forgotten.
-                return PublishDelayedAsync(batch, redeliveries, results, cancellationToken);
+                return SendReturnedAsync(PublishDelayedAsync(batch, redeliveries, results, cancellationToken), batch, redeliveries, results, cancellationToken);
             }
             else
             {
+                concernsLevels |= QueueLevels.Concern(message);
                 call.Add(Direct(message, i, redeliveries.IsEmpty ? 0 : redeliveries.Span[i]));
             }
         }
 
-        return publisher.SendAsync(call, results, cancellationToken);
+        var sending = publisher.SendAsync(call, results, cancellationToken);
+        return concernsLevels ? SendReturnedAsync(sending, batch, redeliveries, results, cancellationToken) : sending;
     }
 
     private static WireMessage Direct(in OutgoingMessage message, int index, int redeliveries) =>
-        new(message.Destination.Kind == DestinationKind.Topic ? RabbitMqTopology.Topics : "", message.Destination.Name, message.Envelope, index, redeliveries);
+        QueueLevels.Concern(message)
+            ? new(DelayLadder.End, DelayLadder.EndKey(message.Destination.Name), message.Envelope, index, redeliveries)
+            : new(message.Destination.Kind == DestinationKind.Topic ? RabbitMqTopology.Topics : "", message.Destination.Name, message.Envelope, index, redeliveries);
+
+    private async ValueTask SendReturnedAsync(
+        ValueTask sending, ReadOnlyMemory<OutgoingMessage> batch, ReadOnlyMemory<int> redeliveries, Memory<PublishResult> results, CancellationToken cancellationToken)
+    {
+        await sending.ConfigureAwait(false);
+        PublishCall? again = null;
+        for (var i = 0; i < batch.Length; i++)
+        {
+            ref readonly var message = ref batch.Span[i];
+            if (results.Span[i].Status == PublishStatus.Unroutable && message.Delay <= TimeSpan.Zero && QueueLevels.Concern(message))
+            {
+                (again ??= publisher.Begin()).Add(new("", message.Destination.Name, message.Envelope, i, redeliveries.IsEmpty ? 0 : redeliveries.Span[i]));
+            }
+        }
+
+        if (again is not null)
+        {
+            await publisher.SendAsync(again, results, cancellationToken).ConfigureAwait(false);
+        }
+    }
 
     private async ValueTask PublishDelayedAsync(
         ReadOnlyMemory<OutgoingMessage> batch, ReadOnlyMemory<int> redeliveries, Memory<PublishResult> results, CancellationToken cancellationToken)

@@ -38,6 +38,15 @@ internal sealed class EnvelopeMapper(bool cloudEvents)
     public const string SchemaVersion = Prefix + "schema-version";
     public const string Attempt = Prefix + "attempt";
 
+    /// <summary>
+    /// The priority. Not AMQP's property: no exchange goes by that, and RabbitMQ 4 lets messages that have it overtake others in any quorum queue, also in those
+    /// without priorities.
+    /// </summary>
+    public const string Level = Prefix + "priority";
+
+    /// <summary>Its values.</summary>
+    public static readonly string[] Levels = [.. Enumerable.Range(Priorities.Lowest, Priorities.Count).Select(static level => level.ToString(CultureInfo.InvariantCulture))];
+
     /// <summary>Redeliveries counted before this copy was made, by a hand-back that must not be counted.</summary>
     public const string Redeliveries = Prefix + "redeliveries";
 
@@ -119,6 +128,7 @@ internal sealed class EnvelopeMapper(bool cloudEvents)
             Number(SchemaVersion, version);
         }
 
+        Text(Level, envelope.Priority is { } level ? Levels[level] : null);
         if (envelope.Attempt != 1)
         {
             Number(Attempt, envelope.Attempt);

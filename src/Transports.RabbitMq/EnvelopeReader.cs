@@ -46,6 +46,7 @@ internal static class EnvelopeReader
             ExpiresAt = fields.ExpiryTime,
             Key = fields.Key,
             Subject = fields.Subject,
+            Priority = fields.Level ?? (properties.IsPriorityPresent() ? properties.Priority : null),
             TraceParent = fields.TraceParent,
             TraceState = fields.TraceState,
             Baggage = fields.Baggage,
@@ -113,6 +114,7 @@ internal static class EnvelopeReader
         {
             case EnvelopeMapper.SchemaVersion: f.SchemaVersion = HeaderText.Number(value); break;
             case EnvelopeMapper.Topic: f.Topic = HeaderText.Of(value); break;
+            case EnvelopeMapper.Level: f.Level = HeaderText.Number(value); break;
             case EnvelopeMapper.Attempt: f.Attempt = HeaderText.Number(value); break;
             case EnvelopeMapper.Redeliveries: f.Before = HeaderText.Number(value); break;
             case EnvelopeMapper.LongId: f.Id = HeaderText.Of(value); break;
@@ -194,6 +196,7 @@ internal static class EnvelopeReader
         public string? Reason, Description, ExceptionType, ExceptionMessage, Stack, DeadQueue, DeadTopic, Host;
         public DateTimeOffset? Time, RecordedTime, ExpiryTime, At;
         public int SchemaVersion, Attempt, Counted, Before, Attempts, DeadRedeliveries;
+        public int? Level;
         public Dictionary<string, string>? User;
     }
 }

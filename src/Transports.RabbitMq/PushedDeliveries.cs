@@ -1,22 +1,28 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
 using System.Threading.Channels;
 using Postrider.Core.Transport;
 
 namespace Postrider.Transports.RabbitMq;
 
-/// <summary>What the broker has pushed on a channel and nobody has asked for yet. Suspects are kept apart. Thread-safe.</summary>
+/// <summary>What the broker has pushed on a channel and nobody has asked for yet. Suspects are kept apart, and so are levels. Thread-safe.</summary>
 /// <param name="unsettled">Counts what is taken from here.</param>
-internal sealed class PushedDeliveries(UnsettledTags unsettled)
+/// <param name="turns">Of a queue with priorities: whose turn it is; else null.</param>
+internal sealed class PushedDeliveries(UnsettledTags unsettled, PriorityTurns? turns)
 {
     private readonly Channel<RabbitMqDelivery> _pushed = Channel.CreateUnbounded<RabbitMqDelivery>(new() { SingleWriter = false });
     private readonly ConcurrentQueue<RabbitMqDelivery> _suspects = new();
+    private readonly Lock _lock = new();
+    private readonly Queue<RabbitMqDelivery>[] _levels = turns is null ? [] : [.. Enumerable.Range(0, Priorities.Count).Select(static _ => new Queue<RabbitMqDelivery>())];
+    private int _waiting;
+    private int _sorted;
     private volatile bool _lost;
 
     /// <summary>Whether <see cref="Take"/> has come across suspects that are not taken yet.</summary>
     public bool HasSuspects => !_lost && !_suspects.IsEmpty;
 
     /// <summary>How many are here.</summary>
-    public int Count => _lost ? 0 : _pushed.Reader.Count + _suspects.Count;
+    public int Count => _lost ? 0 : _pushed.Reader.Count + _suspects.Count + Volatile.Read(ref _sorted);
 
     /// <returns>False after the end.</returns>
     public bool TryAdd(RabbitMqDelivery delivery) => _pushed.Writer.TryWrite(delivery);
@@ -25,14 +31,8 @@ internal sealed class PushedDeliveries(UnsettledTags unsettled)
     public List<Delivery>? Take(int max)
     {
         List<Delivery>? taken = null;
-        while ((taken?.Count ?? 0) < max && !_lost && _pushed.Reader.TryRead(out var delivery))
+        while ((taken?.Count ?? 0) < max && !_lost && (turns is null ? TryRead(out var delivery) : TryReadByLevel(turns, out delivery)))
         {
-            if (delivery.IsSuspect)
-            {
-                _suspects.Enqueue(delivery);
-                continue;
-            }
-
             unsettled.Take();
             (taken ??= new(Math.Min(max, 64))).Add(delivery);
         }
@@ -64,5 +64,48 @@ internal sealed class PushedDeliveries(UnsettledTags unsettled)
     {
         _lost = true;
         End();
+    }
+
+    private bool TryRead([NotNullWhen(true)] out RabbitMqDelivery? delivery)
+    {
+        while (_pushed.Reader.TryRead(out delivery))
+        {
+            if (!delivery.IsSuspect)
+            {
+                return true;
+            }
+
+            _suspects.Enqueue(delivery);
+        }
+
+        return false;
+    }
+
+    private bool TryReadByLevel(PriorityTurns whose, [NotNullWhen(true)] out RabbitMqDelivery? delivery)
+    {
+        lock (_lock)
+        {
+            while (TryRead(out delivery))
+            {
+                _levels[delivery.Level].Enqueue(delivery);
+                _waiting |= 1 << delivery.Level;
+                _sorted++;
+            }
+
+            if (_waiting == 0)
+            {
+                return false;
+            }
+
+            var level = _levels[whose.Next(_waiting)];
+            delivery = level.Dequeue();
+            _sorted--;
+            if (level.Count == 0)
+            {
+                _waiting &= ~(1 << delivery.Level);
+            }
+
+            return true;
+        }
     }
 }

@@ -1,7 +1,7 @@
 namespace Postrider.Transports.RabbitMq;
 
 /// <summary>
-/// How many messages a queue has: on the rungs of its delays, ready, and in this process's hands. AMQP does not tell what other processes hold unsettled.
+/// How many messages a queue has: on the rungs of its delays, ready, on all its levels, and in this process's hands. AMQP does not tell what other processes hold unsettled.
 /// </summary>
 internal sealed class QueueDepth(Connections connections)
 {
@@ -12,6 +12,14 @@ internal sealed class QueueDepth(Connections connections)
         for (var level = DelayTime.Levels - 1; level >= 0; level--)
         {
             depth += await ReadyAsync(DelayLadder.Rung(queue, level), cancellationToken).ConfigureAwait(false) ?? 0;
+        }
+
+        if (await QueueLevels.ExistAsync(connections, queue, cancellationToken).ConfigureAwait(false))
+        {
+            foreach (var level in QueueLevels.SubQueues(queue))
+            {
+                depth += await ReadyAsync(level, cancellationToken).ConfigureAwait(false) ?? 0;
+            }
         }
 
         depth += await ReadyAsync(queue, cancellationToken).ConfigureAwait(false)

@@ -3,7 +3,7 @@ using Postrider.Core.Transport;
 namespace Postrider.Transports.RabbitMq;
 
 /// <summary>A delivery, which is its channel's for as long as that lives.</summary>
-internal sealed class RabbitMqDelivery(ConsumerChannel channel, string queue, Envelope envelope, ulong tag, int redeliveries, byte[] body)
+internal sealed class RabbitMqDelivery(ConsumerChannel channel, string queue, int level, Envelope envelope, ulong tag, int redeliveries, byte[] body)
     : Delivery(queue, envelope, redeliveries)
 {
     private int _settling;
@@ -11,6 +11,9 @@ internal sealed class RabbitMqDelivery(ConsumerChannel channel, string queue, En
     public ConsumerChannel Channel { get; } = channel;
 
     public ulong Tag { get; } = tag;
+
+    /// <summary>The level that it was taken from.</summary>
+    public int Level { get; } = level;
 
     /// <summary>False if it is settled or being settled.</summary>
     public bool TryBegin() => Interlocked.Exchange(ref _settling, 1) == 0;

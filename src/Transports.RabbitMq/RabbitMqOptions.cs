@@ -41,8 +41,8 @@ public sealed record RabbitMqOptions
     public int MaxMessageBytes { get; init; } = 16 * 1024 * 1024;
 
     /// <summary>
-    /// Whether exchanges, queues and bindings are made. If not, they are only looked for, for accounts that may not make any; delays then
-    /// work only on ladders that another process has made.
+    /// Whether exchanges, queues and bindings are made. If not, they are only looked for, for accounts that may not make any; delays and
+    /// priorities then work only with what another process has made.
     /// </summary>
     public bool CreateTopology { get; init; } = true;
 

@@ -149,7 +149,7 @@ internal sealed class RabbitMqPublisher : IAsyncDisposable
             new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: false), _stop.Token).ConfigureAwait(false);
         if (_create)
         {
-            await RabbitMqTopology.DeclareTopicsAsync(channel).ConfigureAwait(false);
+            await RabbitMqTopology.DeclareExchangesAsync(channel).ConfigureAwait(false);
         }
 
         _channel = new(channel, _connections.Where, _window, _cloudEvents);

@@ -173,7 +173,7 @@ internal sealed class RabbitMqReceiver : IReceiver
         Task<ConsumerChannel> opening;
         lock (_lock)
         {
-            opening = _opening ??= Task.Run(() => ConsumerChannel.OpenAsync(_connections, _options.Queue, _options.Prefetch), CancellationToken.None);
+            opening = _opening ??= Task.Run(() => ConsumerChannel.OpenAsync(_connections, _options), CancellationToken.None);
         }
 
         try

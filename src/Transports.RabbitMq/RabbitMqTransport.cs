@@ -53,7 +53,7 @@ public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueDep
         UncountedRelease = Capability.Unsupported("RabbitMQ 3 counts a hand-back like a crash. Those of suspects are not counted: they are published anew with their count."),
         ConfirmedSettlement = Capability.Unsupported("AMQP does not confirm a settlement: it is written to the socket."),
         DuplicateDetection = Capability.Unsupported("RabbitMQ does not know messages by their ids. Use the inbox where duplicates matter."),
-        Priorities = Capability.Unsupported("not yet"),
+        Priorities = Capability.Emulated("by a queue for each level, and an exchange that leads messages to them"),
         Transactions = Capability.Unsupported("RabbitMQ takes no part in the transactions of a database."),
     };
 
@@ -92,7 +92,7 @@ public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueDep
                 TransportError.TopologyMismatch);
         }
 
-        var opening = Task.Run(() => ConsumerChannel.OpenAsync(_connections, options.Queue, options.Prefetch), CancellationToken.None);
+        var opening = Task.Run(() => ConsumerChannel.OpenAsync(_connections, options), CancellationToken.None);
         try
         {
             var channel = await opening.WaitAsync(cancellationToken).ConfigureAwait(false);

@@ -5,6 +5,7 @@ using RabbitMQ.Client;
 namespace Postrider.Transports.RabbitMq.Tests;
 
 /// <summary>The stream in which bindings are noted for delayed publishes stays small, and forgets no binding.</summary>
+[Collection("What bindings are noted")]
 public sealed class BindingRegistryTests
 {
     private static readonly string? Server = Environment.GetEnvironmentVariable("POSTRIDER_TEST_RABBITMQ");

@@ -47,11 +47,14 @@ internal static class Server
     public static Task DeleteQueueAsync(string queue, string? url = null) => RawAsync(channel => channel.QueueDeleteAsync(queue, cancellationToken: Deadline), url);
 
     /// <summary>Waits until it is so.</summary>
-    public static async Task IsAsync(Func<bool> condition)
+    public static Task IsAsync(Func<bool> condition) => IsAsync(() => Task.FromResult(condition()));
+
+    /// <summary>Waits until it is so.</summary>
+    public static async Task IsAsync(Func<Task<bool>> condition)
     {
         var deadline = Deadline;
         using var look = new PeriodicTimer(TimeSpan.FromMilliseconds(10));
-        while (!condition())
+        while (!await condition())
         {
             await look.WaitForNextTickAsync(deadline);
         }
