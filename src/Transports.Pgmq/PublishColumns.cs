@@ -4,7 +4,9 @@ using NpgsqlTypes;
 namespace Postrider.Transports.Pgmq;
 
 /// <summary>Messages as the arrays that the publishing statement takes.</summary>
-internal readonly struct PublishColumns(int count)
+/// <param name="count">How many.</param>
+/// <param name="mapped">Whether they go to queues of others.</param>
+internal readonly struct PublishColumns(int count, bool mapped)
 {
     private readonly bool[] _topics = new bool[count];
     private readonly string[] _names = new string[count];
@@ -13,12 +15,12 @@ internal readonly struct PublishColumns(int count)
     private readonly long[] _delays = new long[count];
 
     public void Set(int i, in PublishItem item) =>
-        (_topics[i], _names[i], _messages[i], _headers[i], _delays[i]) = (item.IsTopic, item.Name, item.Message, item.Headers, item.Delay);
+        (_topics[i], _names[i], _messages[i], _headers[i], _delays[i]) = (item.IsTopic, item.Mapped ?? item.Name, item.Message, item.Headers, item.Delay);
 
     /// <returns>How many copies of each were stored; 0 is unroutable.</returns>
     public async Task<int[]> StoreAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
-        var command = new NpgsqlCommand(Sql.Publish, connection);
+        var command = new NpgsqlCommand(mapped ? Sql.PublishMapped : Sql.Publish, connection);
         await using (command.ConfigureAwait(false))
         {
             command.Parameters.Add(new NpgsqlParameter<bool[]> { TypedValue = _topics, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Boolean });

@@ -2,7 +2,7 @@ using Postrider.Brokers;
 
 namespace Postrider.Transports.RabbitMq.Tests;
 
-public sealed class RabbitMqRegistrationTests() : RegistrationTests<RabbitMqTransport>("rabbitmq", "RabbitMq", "amqp://app@nowhere")
+public sealed class RabbitMqRegistrationTests() : RegistrationTests<RabbitMqTransport>("rabbitmq", "RabbitMq", "amqp://app@nowhere", "Exchange", "Exchnage")
 {
     protected override MessagingBuilder Add(MessagingBuilder builder) => builder.AddRabbitMq();
 
