@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Postrider.Brokers;
 using Postrider.Core.Transport;
 
 namespace Postrider.Transports.Nats.Tests;
@@ -41,7 +42,7 @@ public sealed class MappingTests
         var results = await transport.PublishAsync(new(Destination.Queue(own), Server.Message("1")), OnTopic("2"), new(Destination.Queue(own), Server.Message("3")));
 
         Assert.Equal([PublishStatus.Stored, PublishStatus.Rejected, PublishStatus.Stored], results.Select(static one => one.Status));
-        IsRefused(results[1], $"'{_topic}', which is mapped to the subject '{_subject}'", "no stream takes it");
+        Refused.Is(results[1], $"'{_topic}', which is mapped to the subject '{_subject}'", "no stream takes it");
         await MakeStreamAsync();
         Assert.Equal(PublishStatus.Stored, Assert.Single(await transport.PublishAsync(OnTopic("2"))).Status);
     }
@@ -52,7 +53,7 @@ public sealed class MappingTests
         Server.Require();
         await MakeStreamAsync();
         await using var transport = new NatsTransport(Server.Options.MapTopic(_topic, _subject));
-        IsRefused(Assert.Single(await transport.PublishAsync(OnTopic("1") with { Delay = TimeSpan.FromSeconds(1) })), "with a delay", _subject);
+        Refused.Is(Assert.Single(await transport.PublishAsync(OnTopic("1") with { Delay = TimeSpan.FromSeconds(1) })), "with a delay", _subject);
     }
 
     [Theory]
@@ -71,14 +72,6 @@ public sealed class MappingTests
         var e = Assert.Throws<MessagingConfigurationException>(() => new NatsTransport(options));
         Assert.Contains($"cannot map the topic '{topic}'", e.Message, StringComparison.Ordinal);
         Assert.Contains(why, e.Message, StringComparison.Ordinal);
-    }
-
-    private static void IsRefused(PublishResult result, params string[] parts)
-    {
-        Assert.Equal(PublishStatus.Rejected, result.Status);
-        var e = Assert.IsType<TransportException>(result.Error);
-        Assert.False(e.IsTransient || e.IsFatal, e.ToString());
-        Assert.All(parts, part => Assert.Contains(part, e.Message, StringComparison.Ordinal));
     }
 
     private OutgoingMessage OnTopic(string body, string? id = null, string? topic = null) =>

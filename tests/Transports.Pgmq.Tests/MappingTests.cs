@@ -1,4 +1,5 @@
 using Npgsql;
+using Postrider.Brokers;
 using Postrider.Core.Transport;
 
 namespace Postrider.Transports.Pgmq.Tests;
@@ -51,8 +52,8 @@ public sealed class MappingTests(Database database) : IClassFixture<Database>
 
         Assert.Equal(
             [PublishStatus.Stored, PublishStatus.Rejected, PublishStatus.Rejected, PublishStatus.Stored, PublishStatus.Stored], results.Select(static one => one.Status));
-        IsRefused(results[1], $"'missing', which is mapped to the queue '{_queue}?'", "no such queue");
-        IsRefused(results[2], "'old'", "a column headers");
+        Refused.Is(results[1], $"'missing', which is mapped to the queue '{_queue}?'", "no such queue");
+        Refused.Is(results[2], "'old'", "a column headers");
     }
 
     [Fact]
@@ -108,14 +109,6 @@ public sealed class MappingTests(Database database) : IClassFixture<Database>
         var e = Assert.Throws<MessagingConfigurationException>(() => new PgmqTransport(options));
         Assert.Contains($"cannot map the topic '{topic}'", e.Message, StringComparison.Ordinal);
         Assert.Contains(why, e.Message, StringComparison.Ordinal);
-    }
-
-    private static void IsRefused(PublishResult result, params string[] parts)
-    {
-        Assert.Equal(PublishStatus.Rejected, result.Status);
-        var e = Assert.IsType<TransportException>(result.Error);
-        Assert.False(e.IsTransient || e.IsFatal, e.ToString());
-        Assert.All(parts, part => Assert.Contains(part, e.Message, StringComparison.Ordinal));
     }
 
     /// <summary>With the schema in place, as other clients need it, too.</summary>

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Postrider.Core.Tests.Support;
@@ -12,7 +11,7 @@ public sealed class MappedTopicsTests
     [Fact]
     public async Task A_queue_that_is_bound_to_a_mapped_topic_is_warned_of_at_start()
     {
-        var log = new Warnings();
+        var log = new ListLog();
         await using var host = await TestHost.StartAsync(
             static m => m.UseTransport("mapping", static _ => new MappingTransport())
                 .AddConsumer<Ping>("all", static (_, _, _) => new(Outcome.Ack), static o => o with { Topics = ["orders.#"] })
@@ -47,29 +46,5 @@ public sealed class MappedTopicsTests
         public ValueTask<IReceiver> OpenReceiverAsync(ReceiverOptions options, CancellationToken cancellationToken) => _inner.OpenReceiverAsync(options, cancellationToken);
 
         public ValueTask DisposeAsync() => ValueTask.CompletedTask;
-    }
-
-    private sealed class Warnings : ILoggerProvider, ILogger
-    {
-        public ConcurrentQueue<(int Id, string Text)> Lines { get; } = new();
-
-        public ILogger CreateLogger(string categoryName) => this;
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => logLevel == LogLevel.Warning;
-
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
-        {
-            if (IsEnabled(logLevel))
-            {
-                Lines.Enqueue((eventId.Id, formatter(state, exception)));
-            }
-        }
-
-        public void Dispose()
-        {
-        }
     }
 }
