@@ -50,6 +50,11 @@ public sealed class MessagingDescription
             text.AppendLine($"  {name,-20} {capability.Level,-11} {capability.How}".TrimEnd());
         }
 
+        foreach (var (topic, target) in named.MappedTopics)
+        {
+            text.AppendLine(CultureInfo.InvariantCulture, $"  topic {topic} is mapped to {target}");
+        }
+
         foreach (var queue in named.Queues)
         {
             text.AppendLine(

@@ -62,6 +62,12 @@ public static class NatsExtensions
     private static NatsOptions Read(Settings settings)
     {
         var options = new NatsOptions { ConnectionString = settings.ConnectionString() };
+        var topics = settings.Section("Topics");
+        foreach (var topic in topics.Names())
+        {
+            options = options.MapTopic(topic, topics.Section(topic).Text("Subject") ?? "");
+        }
+
         return options with
         {
             Token = settings.Text(nameof(options.Token)),

@@ -1,4 +1,6 @@
+using System.Collections.Immutable;
 using System.Text;
+using Postrider.Core.Transport;
 using Postrider.Transports.Nats;
 
 namespace Postrider;
@@ -67,6 +69,23 @@ public sealed record NatsOptions
     /// </summary>
     public bool ServerSyncsAlways { get; init; }
 
+    /// <summary>The mapped topics, with their subjects.</summary>
+    internal ImmutableSortedDictionary<string, string> Topics { get; init; } = ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal);
+
+    /// <summary>
+    /// These options, and a topic that is published to a subject of others, and only there: queues that are bound to the topic here get nothing. A stream must take
+    /// the subject; it is never created or changed. Such a topic has no delays.
+    /// </summary>
+    /// <param name="topic">The name of one topic, without wildcards. Mapped again, the last one counts.</param>
+    /// <param name="subject">The subject, without wildcards.</param>
+    /// <returns>The changed options; checked when the transport is made.</returns>
+    public NatsOptions MapTopic(string topic, string subject)
+    {
+        ArgumentNullException.ThrowIfNull(topic);
+        ArgumentNullException.ThrowIfNull(subject);
+        return this with { Topics = Topics.SetItem(topic, subject) };
+    }
+
     /// <summary>Throws if an option makes no sense.</summary>
     internal void Validate()
     {
@@ -79,6 +98,13 @@ public sealed record NatsOptions
         Require(Replicas is >= 1 and <= 5, nameof(Replicas), "between 1 and 5");
         Require(Enum.IsDefined(Storage), nameof(Storage), "File or Memory");
         Require(DuplicateWindow >= TimeSpan.FromMilliseconds(100) && DuplicateWindow <= TimeSpan.FromDays(7), nameof(DuplicateWindow), "between 100 ms and 7 days");
+        foreach (var (topic, subject) in Topics)
+        {
+            if ((Names.WhyIllegalTopic(topic) ?? Subjects.WhyNotForeign(subject, Prefix)) is { } why)
+            {
+                throw new MessagingConfigurationException($"NatsOptions cannot map the topic '{topic}': {why}");
+            }
+        }
     }
 
     private static void Require(bool condition, string option, string rule)
@@ -106,7 +132,8 @@ public sealed record NatsOptions
             .Append(", Storage = ").Append(Storage)
             .Append(", DuplicateWindow = ").Append(DuplicateWindow)
             .Append(", CreateTopology = ").Append(CreateTopology)
-            .Append(", ServerSyncsAlways = ").Append(ServerSyncsAlways);
+            .Append(", ServerSyncsAlways = ").Append(ServerSyncsAlways)
+            .Append(", Topics = ").AppendJoin(' ', Topics.Keys);
         return true;
     }
 }

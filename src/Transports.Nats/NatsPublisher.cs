@@ -39,6 +39,11 @@ internal sealed class NatsPublisher : IAsyncDisposable
 
     public string Where => _links.Where;
 
+    /// <summary>By which the server finds duplicates. One stream has all topics, and the same message on another topic is another message.</summary>
+    /// <exception cref="ArgumentException">The message's id holds half a surrogate pair.</exception>
+    public static string TopicId(in OutgoingMessage message) =>
+        string.Concat(message.Destination.Name, ":", HeaderText.Encode(message.DuplicateId ?? message.Envelope.Id));
+
     /// <summary>As <see cref="ITransport.PublishAsync"/>.</summary>
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder))]
     public async ValueTask PublishAsync(ReadOnlyMemory<OutgoingMessage> batch, Memory<PublishResult> results, CancellationToken cancellationToken)
@@ -104,9 +109,7 @@ internal sealed class NatsPublisher : IAsyncDisposable
         try
         {
             subject = known;
-            id = HeaderText.Encode(message.DuplicateId ?? message.Envelope.Id);
-            // One stream has all topics, and the same message on another topic is another message.
-            id = destination.Kind == DestinationKind.Topic ? string.Concat(destination.Name, ":", id) : id;
+            id = destination.Kind == DestinationKind.Topic ? TopicId(message) : HeaderText.Encode(message.DuplicateId ?? message.Envelope.Id);
             return null;
         }
         catch (ArgumentException e)

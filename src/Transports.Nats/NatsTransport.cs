@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -10,7 +11,7 @@ namespace Postrider.Transports.Nats;
 /// <para>Thread-safe. Connects at the first use. Dispose of it once, after its receivers.</para>
 /// <para>Bodies are stored as they are and metadata in headers, by the CloudEvents binding for NATS, so any NATS client can read and write them.</para>
 /// </remarks>
-public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth
+public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth, IMappedTopics
 {
     private readonly Subjects _subjects;
     private readonly Links _publishLinks;
@@ -19,6 +20,7 @@ public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth
     private readonly Registry _routes;
     private readonly Registry _registry;
     private readonly NatsPublisher _publisher;
+    private readonly MappedTopics? _mapped;
     private readonly NatsPublisher _copier;
     private readonly NatsTopology _topology;
     private readonly ServerClock _clock;
@@ -50,6 +52,7 @@ public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth
         _routes = new(new(_publishLinks), _subjects);
         _registry = new(_api, _subjects);
         _publisher = new(_publishLinks, _subjects, _routes);
+        _mapped = options.Topics.IsEmpty ? null : new(options.Topics, _publisher);
         _copier = new(_consumeLinks, _subjects, null);
         _topology = new(_api, _subjects, _registry, _log);
         _clock = new(_api, _subjects);
@@ -81,8 +84,15 @@ public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth
     }
 
     /// <inheritdoc/>
-    public ValueTask PublishAsync(ReadOnlyMemory<OutgoingMessage> batch, Memory<PublishResult> results, CancellationToken cancellationToken) =>
-        _publisher.PublishAsync(batch, results, cancellationToken);
+    public ValueTask PublishAsync(ReadOnlyMemory<OutgoingMessage> batch, Memory<PublishResult> results, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(results.Length, batch.Length);
+        return _mapped is null ? _publisher.PublishAsync(batch, results, cancellationToken) : _mapped.PublishAsync(batch, results, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    IReadOnlyDictionary<string, string> IMappedTopics.MappedTopics => _options.Topics.ToImmutableSortedDictionary(
+        static one => one.Key, static one => $"the subject '{one.Value}'", StringComparer.Ordinal);
 
     /// <inheritdoc/>
     public async ValueTask<IReceiver> OpenReceiverAsync(ReceiverOptions options, CancellationToken cancellationToken)

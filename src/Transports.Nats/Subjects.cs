@@ -38,6 +38,16 @@ internal sealed class Subjects(string prefix)
 
     public static bool IsPrefix(string? text) => text is { Length: >= 1 and <= 32 } && !text.AsSpan().ContainsAnyExcept(PrefixCharacters);
 
+    /// <summary>Why a message cannot go to a subject as one that is not ours, or null.</summary>
+    public static string? WhyNotForeign(string subject, string prefix) =>
+        subject.Length == 0 ? "Subject is missing."
+        : subject.Length > Names.MaxTopicLength ? $"The subject has {subject.Length} characters; the limit is {Names.MaxTopicLength}."
+        : subject[0] == '$' ? $"The subject '{subject}' is the server's own."
+        : subject.StartsWith(prefix + ".", StringComparison.Ordinal) ? $"The subject '{subject}' is Postrider's own."
+        : subject.AsSpan().ContainsAnyExceptInRange('!', '~') || subject.Split('.').Any(static word => word is "" or "*" or ">")
+            ? "A subject consists of words of printable ASCII without spaces, separated by single dots, and none is '*' or '>'."
+        : null;
+
     /// <summary>The subject of a topic.</summary>
     public string OfTopic(string topic) => TopicPrefix + topic;
 

@@ -62,6 +62,12 @@ public static class PgmqExtensions
     private static PgmqOptions Read(Settings settings)
     {
         var options = new PgmqOptions { ConnectionString = settings.ConnectionString() };
+        var topics = settings.Section("Topics");
+        foreach (var topic in topics.Names())
+        {
+            options = options.MapTopic(topic, topics.Section(topic).Text("Queue") ?? "");
+        }
+
         return options with
         {
             PublishConnections = settings.Value(nameof(options.PublishConnections), options.PublishConnections),

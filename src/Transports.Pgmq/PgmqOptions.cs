@@ -1,5 +1,7 @@
+using System.Collections.Immutable;
 using System.Text;
 using Npgsql;
+using Postrider.Core.Transport;
 using Postrider.Transports.Pgmq;
 
 namespace Postrider;
@@ -65,6 +67,23 @@ public sealed record PgmqOptions
     /// </summary>
     public TlsOptions? Tls { get; init; }
 
+    /// <summary>The mapped topics, with their queues.</summary>
+    internal ImmutableSortedDictionary<string, string> Topics { get; init; } = ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal);
+
+    /// <summary>
+    /// These options, and a topic that is published to a PGMQ queue of others, and only there: queues that are bound to the topic here get nothing. The queue is
+    /// never created or changed.
+    /// </summary>
+    /// <param name="topic">The name of one topic, without wildcards. Mapped again, the last one counts.</param>
+    /// <param name="queue">The queue's name as <c>pgmq.send</c> takes it.</param>
+    /// <returns>The changed options; checked when the transport is made.</returns>
+    public PgmqOptions MapTopic(string topic, string queue)
+    {
+        ArgumentNullException.ThrowIfNull(topic);
+        ArgumentNullException.ThrowIfNull(queue);
+        return this with { Topics = Topics.SetItem(topic, queue) };
+    }
+
     /// <summary>Throws if an option makes no sense.</summary>
     internal void Validate()
     {
@@ -76,6 +95,13 @@ public sealed record PgmqOptions
             DuplicateWindow == TimeSpan.Zero || (DuplicateWindow >= TimeSpan.FromMilliseconds(100) && DuplicateWindow <= TimeSpan.FromDays(7)),
             nameof(DuplicateWindow), "zero, or between 100 ms and 7 days");
         Require(!string.IsNullOrWhiteSpace(ApplicationName) && ApplicationName.Length <= 50, nameof(ApplicationName), "a name of at most 50 characters");
+        foreach (var (topic, queue) in Topics)
+        {
+            if ((Names.WhyIllegalTopic(topic) ?? TableName.WhyNotForeign(queue)) is { } why)
+            {
+                throw new MessagingConfigurationException($"PgmqOptions cannot map the topic '{topic}': {why}");
+            }
+        }
     }
 
     private static void Require(bool condition, string option, string rule)
@@ -98,7 +124,8 @@ public sealed record PgmqOptions
             .Append(", CreateSchema = ").Append(CreateSchema)
             .Append(", DuplicateWindow = ").Append(DuplicateWindow)
             .Append(", Archive = ").Append(Archive)
-            .Append(", Tls = ").Append(Tls);
+            .Append(", Tls = ").Append(Tls)
+            .Append(", Topics = ").AppendJoin(' ', Topics.Keys);
         return true;
     }
 }

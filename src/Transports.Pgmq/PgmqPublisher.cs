@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Npgsql;
 using Postrider.Core.Transport;
 using Postrider.Publishing;
@@ -17,16 +18,18 @@ internal sealed class PgmqPublisher : IAsyncDisposable
     private readonly Connections _connections;
     private readonly SchemaMigration _schema;
     private readonly MessageIds _ids;
+    private readonly ImmutableSortedDictionary<string, string> _mapped;
     private readonly SendQueue<PublishCall, PublishItem> _queue;
     private readonly CancellationTokenSource _stop = new();
 
     /// <param name="connections">Where to.</param>
     /// <param name="schema">Makes sure that there is something to publish with.</param>
     /// <param name="ids">Those of what is published.</param>
+    /// <param name="mapped">Topics that go to queues of others.</param>
     /// <param name="senders">How many statements may be under way.</param>
-    public PgmqPublisher(Connections connections, SchemaMigration schema, MessageIds ids, int senders)
+    public PgmqPublisher(Connections connections, SchemaMigration schema, MessageIds ids, ImmutableSortedDictionary<string, string> mapped, int senders)
     {
-        (_connections, _schema, _ids) = (connections, schema, ids);
+        (_connections, _schema, _ids, _mapped) = (connections, schema, ids, mapped);
         _queue = new(senders, SendAsync, () => PgmqErrors.Map(new ObjectDisposedException(nameof(PgmqTransport)), "publish", connections.Where));
     }
 
@@ -36,7 +39,7 @@ internal sealed class PgmqPublisher : IAsyncDisposable
         var call = _queue.Begin();
         for (var i = 0; i < batch.Length; i++)
         {
-            if (Refuse(batch.Span[i], i, out var item) is { } error)
+            if (Refuse(batch.Span[i], _mapped, i, out var item) is { } error)
             {
                 results.Span[i] = new(PublishStatus.Rejected, error);
             }
@@ -61,7 +64,7 @@ internal sealed class PgmqPublisher : IAsyncDisposable
     public static long Microseconds(TimeSpan delay) =>
         delay <= TimeSpan.Zero ? 0 : Math.Min(MaxDelay, (delay.Ticks / TimeSpan.TicksPerMicrosecond) + 1);
 
-    public static Exception? Refuse(in OutgoingMessage message, int index, out PublishItem item)
+    public static Exception? Refuse(in OutgoingMessage message, ImmutableSortedDictionary<string, string> mapped, int index, out PublishItem item)
     {
         item = default;
         var isTopic = message.Destination.Kind == DestinationKind.Topic;
@@ -74,7 +77,10 @@ internal sealed class PgmqPublisher : IAsyncDisposable
         try
         {
             var (body, headers) = EnvelopeMapper.Write(message.Envelope);
-            item = new(isTopic, message.Destination.Name, message.DuplicateId ?? message.Envelope.Id, body, headers, Microseconds(message.Delay), index);
+            item = new(isTopic, message.Destination.Name, message.DuplicateId ?? message.Envelope.Id, body, headers, Microseconds(message.Delay), index)
+            {
+                Mapped = isTopic ? mapped.GetValueOrDefault(message.Destination.Name) : null,
+            };
             return null;
         }
         catch (Exception e)
@@ -126,12 +132,25 @@ internal sealed class PgmqPublisher : IAsyncDisposable
 
         await using (connection.ConfigureAwait(false))
         {
+            if (!_mapped.IsEmpty)
+            {
+                // A statement of their own: what is wrong with the queues of others is no matter to ours.
+                var mapped = taken.FindAll(static one => one.Item.Mapped is not null);
+                taken.RemoveAll(static one => one.Item.Mapped is not null);
+                await StoreAsync(connection, mapped, 0, mapped.Count).ConfigureAwait(false);
+            }
+
             await StoreAsync(connection, taken, 0, taken.Count).ConfigureAwait(false);
         }
     }
 
     private async Task StoreAsync(NpgsqlConnection connection, List<(PublishCall Call, PublishItem Item)> taken, int from, int count)
     {
+        if (count == 0)
+        {
+            return;
+        }
+
         try
         {
             var copies = await ExecuteAsync(connection, taken, from, count).ConfigureAwait(false);
@@ -151,7 +170,7 @@ internal sealed class PgmqPublisher : IAsyncDisposable
                 _schema.Forget();
             }
 
-            if (!PgmqErrors.ConcernsData(e) && e.SqlState != PostgresErrorCodes.UndefinedTable)
+            if (!PgmqErrors.ConcernsData(e) && e.SqlState != PostgresErrorCodes.UndefinedTable && taken[from].Item.Mapped is null)
             {
                 Finish(taken, from, count, PublishStatus.NotSent, _connections.Failed(e, "publish"));
             }
@@ -176,7 +195,7 @@ internal sealed class PgmqPublisher : IAsyncDisposable
 
     private async Task<int[]> ExecuteAsync(NpgsqlConnection connection, List<(PublishCall Call, PublishItem Item)> taken, int from, int count)
     {
-        var columns = new PublishColumns(count, _ids.Window);
+        var columns = new PublishColumns(count, taken[from].Item.Mapped is not null, _ids.Window);
         for (var i = 0; i < count; i++)
         {
             columns.Set(i, taken[from + i].Item);

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Data.Common;
 using System.Globalization;
 using Microsoft.Extensions.Logging;
@@ -13,7 +14,7 @@ namespace Postrider.Transports.Pgmq;
 /// <para>A queue <c>a.b-c</c> is the PGMQ queue <c>a_b_c</c>. JSON bodies are plain jsonb, metadata are in the column <c>headers</c>,
 /// so any PGMQ client can read and write them. White space and the order of keys in JSON bodies are not kept.</para>
 /// </remarks>
-public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadLetterAccess, IQueueDepth
+public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadLetterAccess, IQueueDepth, IMappedTopics
 {
     private readonly PgmqOptions _options;
     private readonly Connections _connections;
@@ -40,8 +41,8 @@ public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadL
         _schema = new(_connections, options.CreateSchema, _log);
         _topology = new(_connections, _schema);
         _ids = new(_connections, options.DuplicateWindow);
-        _publisher = new(_connections, _schema, _ids, options.PublishConnections);
-        _transactionPublisher = new(_connections, _schema, _ids);
+        _publisher = new(_connections, _schema, _ids, options.Topics, options.PublishConnections);
+        _transactionPublisher = new(_connections, _schema, _ids, options.Topics);
         _listener = new(_connections, _log);
         _deadLetters = new(_connections, _schema);
         Capabilities = new()
@@ -75,6 +76,10 @@ public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadL
     /// <inheritdoc/>
     public ValueTask PublishAsync(ReadOnlyMemory<OutgoingMessage> batch, Memory<PublishResult> results, CancellationToken cancellationToken) =>
         _publisher.PublishAsync(batch, results, cancellationToken);
+
+    /// <inheritdoc/>
+    IReadOnlyDictionary<string, string> IMappedTopics.MappedTopics => _options.Topics.ToImmutableSortedDictionary(
+        static one => one.Key, static one => $"the queue '{one.Value}' of PGMQ", StringComparer.Ordinal);
 
     /// <inheritdoc/>
     ValueTask ITransactionalPublishing.PublishAsync(

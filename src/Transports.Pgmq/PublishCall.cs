@@ -6,6 +6,9 @@ namespace Postrider.Transports.Pgmq;
 /// <summary>One message, ready to be stored.</summary>
 internal readonly record struct PublishItem(bool IsTopic, string Name, string Id, byte[] Message, byte[] Headers, long Delay, int Index) : IPublishItem
 {
+    /// <summary>The PGMQ queue of others that its topic is mapped to, or null.</summary>
+    public string? Mapped { get; init; }
+
     public int Size => Message.Length + Headers.Length;
 
     /// <param name="copies">What the statement said of it.</param>
@@ -17,7 +20,12 @@ internal readonly record struct PublishItem(bool IsTopic, string Name, string Id
         _ => Unroutable(where),
     };
 
-    private PublishResult Unroutable(string where) => new(PublishStatus.Unroutable, new TransportException(
+    private PublishResult Unroutable(string where) => Mapped is not null
+        ? new(PublishStatus.Rejected, new TransportException(
+            $"Cannot publish the topic '{Name}', which is mapped to the queue '{Mapped}' on PostgreSQL at {where}: there is no such queue of PGMQ 1.5 or newer (with a column headers). "
+            + "Create it, or correct the mapping.",
+            TransportError.Other))
+        : new(PublishStatus.Unroutable, new TransportException(
         IsTopic
             ? $"No queue on PostgreSQL at {where} is bound to the topic '{Name}'."
             : $"There is no queue '{Name}' on PostgreSQL at {where}. Declare it, or start its consumer first.",

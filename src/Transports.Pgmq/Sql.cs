@@ -82,6 +82,21 @@ internal static class Sql
                for update skip locked))
         """;
 
+    /// <summary>
+    /// To queues of others, by their own interface. Parameters and answer as of <see cref="Publish"/>, the first one unused. It asks for the queue before, since an
+    /// error would be the end of a caller's transaction.
+    /// </summary>
+    public const string PublishMapped =
+        """
+        select array_agg(
+                   case when exists (
+                       select from pg_attribute
+                        where attrelid = to_regclass('pgmq.' || quote_ident(pgmq.format_table_name(i.name, 'q'))) and attname = 'headers' and not attisdropped)
+                   then (select count(*)::integer from pgmq.send(i.name, i.body, i.headers, clock_timestamp() + i.delay * interval '1 microsecond'))
+                   else 0 end)
+          from unnest($2, $3, $4, $5) as i (name, body, headers, delay)
+        """;
+
     public const string Listen = "listen postrider";
 
     public const string Wait = $"select pg_try_advisory_lock_shared({WaitLockClass}, hashtext($1))";

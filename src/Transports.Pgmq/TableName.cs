@@ -20,6 +20,12 @@ internal static class TableName
         return Names.SameAs(queue);
     }
 
+    /// <summary>Why <c>pgmq.send</c> does not take the name of a queue, or null.</summary>
+    public static string? WhyNotForeign(string queue) =>
+        queue.Length is 0 or > MaxLength ? $"Queue is a name of 1 to {MaxLength} characters."
+        : queue.AsSpan().ContainsAny("$;'\0") || queue.Contains("--", StringComparison.Ordinal) ? "The names of PGMQ's queues have no $ ; ' or --."
+        : null;
+
     /// <summary>
     /// A regular expression that matches a dot and a topic as <see cref="TopicPattern"/> does, and what each match begins with;
     /// nulls for a pattern without wildcards.

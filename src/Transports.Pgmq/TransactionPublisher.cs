@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Data;
 using System.Data.Common;
 using Npgsql;
@@ -5,8 +6,8 @@ using Postrider.Core.Transport;
 
 namespace Postrider.Transports.Pgmq;
 
-/// <summary>Publishes on the caller's connection, within his transaction: one statement for a call, nothing coalesced.</summary>
-internal sealed class TransactionPublisher(Connections connections, SchemaMigration schema, MessageIds ids)
+/// <summary>Publishes on the caller's connection, within his transaction: one statement for a call, and one for its mapped topics; nothing coalesced.</summary>
+internal sealed class TransactionPublisher(Connections connections, SchemaMigration schema, MessageIds ids, ImmutableSortedDictionary<string, string> mapped)
 {
     private const string Doing = "publish in the transaction";
 
@@ -24,7 +25,7 @@ internal sealed class TransactionPublisher(Connections connections, SchemaMigrat
         var items = new List<PublishItem>(batch.Length);
         for (var i = 0; i < batch.Length; i++)
         {
-            if (PgmqPublisher.Refuse(batch.Span[i], i, out var item) is { } error)
+            if (PgmqPublisher.Refuse(batch.Span[i], mapped, i, out var item) is { } error)
             {
                 results.Span[i] = new(PublishStatus.Rejected, error);
             }
@@ -34,18 +35,26 @@ internal sealed class TransactionPublisher(Connections connections, SchemaMigrat
             }
         }
 
-        if (items.Count > 0)
+        if (!mapped.IsEmpty)
         {
-            await StoreAsync(connection, items, results, cancellationToken).ConfigureAwait(false);
+            await StoreAsync(connection, items.FindAll(static item => item.Mapped is not null), results, cancellationToken).ConfigureAwait(false);
+            items.RemoveAll(static item => item.Mapped is not null);
         }
+
+        await StoreAsync(connection, items, results, cancellationToken).ConfigureAwait(false);
     }
 
     private async ValueTask StoreAsync(NpgsqlConnection connection, List<PublishItem> items, Memory<PublishResult> results, CancellationToken cancellationToken)
     {
+        if (items.Count == 0)
+        {
+            return;
+        }
+
         try
         {
             await schema.EnsureAsync(cancellationToken).ConfigureAwait(false);
-            var columns = new PublishColumns(items.Count, ids.Window);
+            var columns = new PublishColumns(items.Count, items[0].Mapped is not null, ids.Window);
             for (var i = 0; i < items.Count; i++)
             {
                 columns.Set(i, items[i]);

@@ -150,6 +150,17 @@ internal sealed class EnvelopeMapper(bool cloudEvents)
             }
         }
 
+        if (message.Headers is { IsEmpty: false } added)
+        {
+            foreach (var (name, value) in added)
+            {
+                if (!_headers.ContainsKey(name))
+                {
+                    _headers.Add(name, value);
+                }
+            }
+        }
+
         if (envelope.DeadLetter is { } info)
         {
             WriteInfo(info);

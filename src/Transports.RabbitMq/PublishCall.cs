@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Postrider.Core.Transport;
 using Postrider.Publishing;
 using RabbitMQ.Client;
@@ -10,7 +11,11 @@ namespace Postrider.Transports.RabbitMq;
 /// <param name="Envelope">The message.</param>
 /// <param name="Index">The place of its result.</param>
 /// <param name="Redeliveries">What was counted before, for a copy that is not to be counted.</param>
-internal readonly record struct WireMessage(string Exchange, string RoutingKey, Envelope Envelope, int Index, int Redeliveries = 0) : IPublishItem;
+internal readonly record struct WireMessage(string Exchange, string RoutingKey, Envelope Envelope, int Index, int Redeliveries = 0) : IPublishItem
+{
+    /// <summary>What it gets in addition, unless it has a header of the name, or null.</summary>
+    public ImmutableSortedDictionary<string, object>? Headers { get; init; }
+}
 
 /// <summary>One call of <see cref="RabbitMqPublisher.SendAsync"/> under way.</summary>
 internal sealed class PublishCall : PublishCall<WireMessage>

@@ -62,6 +62,15 @@ public static class RabbitMqExtensions
     private static RabbitMqOptions Read(Settings settings)
     {
         var options = new RabbitMqOptions { ConnectionString = settings.ConnectionString() };
+        var topics = settings.Section("Topics");
+        foreach (var topic in topics.Names())
+        {
+            var mapping = topics.Section(topic);
+            var headers = mapping.Section("Headers");
+            options = options.Map(
+                topic, mapping.Text("Exchange"), mapping.Text("RoutingKey"), headers.Names().Select(name => KeyValuePair.Create<string, object>(name, headers.Text(name) ?? "")));
+        }
+
         return options with
         {
             ApplicationName = settings.Text(nameof(options.ApplicationName)) ?? options.ApplicationName,

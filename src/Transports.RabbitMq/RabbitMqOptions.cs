@@ -1,4 +1,6 @@
+using System.Collections.Immutable;
 using System.Text;
+using Postrider.Core.Transport;
 using Postrider.Transports.RabbitMq;
 
 namespace Postrider;
@@ -55,6 +57,31 @@ public sealed record RabbitMqOptions
     /// <summary>How <c>amqps</c> connections are secured. Null: by the certificate authorities that the machine trusts.</summary>
     public TlsOptions? Tls { get; init; }
 
+    /// <summary>The mapped topics.</summary>
+    internal ImmutableSortedDictionary<string, ExchangeAddress> Topics { get; init; } = ImmutableSortedDictionary.Create<string, ExchangeAddress>(StringComparer.Ordinal);
+
+    /// <summary>
+    /// These options, and a topic that is published to an exchange of others, of any type, and only there: queues that are bound to the topic here get nothing.
+    /// The exchange is never declared or changed. Such a topic has no delays.
+    /// </summary>
+    /// <param name="topic">The name of one topic, without wildcards. Mapped again, the last one counts.</param>
+    /// <param name="exchange">The exchange; empty for the default one, which leads to the queue that <paramref name="routingKey"/> names.</param>
+    /// <param name="routingKey">The routing key. Null: the topic.</param>
+    /// <param name="headers">What each message gets that has no header of the name: strings, bools, ints, longs and doubles. For exchanges of the type <c>headers</c>.</param>
+    /// <returns>The changed options; checked when the transport is made.</returns>
+    public RabbitMqOptions MapTopic(string topic, string exchange, string? routingKey = null, IReadOnlyDictionary<string, object>? headers = null)
+    {
+        ArgumentNullException.ThrowIfNull(topic);
+        ArgumentNullException.ThrowIfNull(exchange);
+        return Map(topic, exchange, routingKey, headers ?? ImmutableSortedDictionary<string, object>.Empty);
+    }
+
+    /// <summary>As <see cref="MapTopic"/>, for what the configuration says, which may lack the exchange.</summary>
+    internal RabbitMqOptions Map(string topic, string? exchange, string? routingKey, IEnumerable<KeyValuePair<string, object>> headers) => this with
+    {
+        Topics = Topics.SetItem(topic, new(exchange, routingKey ?? topic, headers.ToImmutableSortedDictionary(StringComparer.Ordinal))),
+    };
+
     /// <summary>Throws if an option makes no sense.</summary>
     internal void Validate()
     {
@@ -63,6 +90,13 @@ public sealed record RabbitMqOptions
         Require(CommandTimeout > TimeSpan.Zero && CommandTimeout <= TimeSpan.FromHours(1), nameof(CommandTimeout), "more than zero and at most an hour");
         Require(ConsumerTimeout > TimeSpan.Zero, nameof(ConsumerTimeout), "more than zero");
         Require(MaxMessageBytes is >= 1 and <= 512 * 1024 * 1024, nameof(MaxMessageBytes), "between 1 and 536870912 (512 MiB)");
+        foreach (var (topic, address) in Topics)
+        {
+            if ((Names.WhyIllegalTopic(topic) ?? address.WhyWrong()) is { } why)
+            {
+                throw new MessagingConfigurationException($"RabbitMqOptions cannot map the topic '{topic}': {why}");
+            }
+        }
     }
 
     private static void Require(bool condition, string option, string rule)
@@ -84,7 +118,8 @@ public sealed record RabbitMqOptions
             .Append(", MaxMessageBytes = ").Append(MaxMessageBytes)
             .Append(", CreateTopology = ").Append(CreateTopology)
             .Append(", CloudEvents = ").Append(CloudEvents)
-            .Append(", Tls = ").Append(Tls);
+            .Append(", Tls = ").Append(Tls)
+            .Append(", Topics = ").AppendJoin(' ', Topics.Keys);
         return true;
     }
 }

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Postrider.Core.Transport;
@@ -10,7 +11,7 @@ namespace Postrider.Transports.RabbitMq;
 /// <para>Messages are plain AMQP messages, so any client can read and write them: the body is the payload, metadata are basic properties and
 /// headers. A queue has its own name, topics are routing keys of the exchange <c>postrider.topics</c>.</para>
 /// </remarks>
-public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueDepth
+public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueDepth, IMappedTopics
 {
     private readonly RabbitMqOptions _options;
     private readonly Connections _connections;
@@ -18,6 +19,7 @@ public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueDep
     private readonly BindingRegistry _registry;
     private readonly DelayLadder _ladder;
     private readonly DelayedPublisher _delayed;
+    private readonly MappedTopics? _mapped;
     private readonly RabbitMqTopology _topology;
     private readonly RabbitMqDeadLetters _deadLetters;
     private readonly QueueDepth _depth;
@@ -37,6 +39,7 @@ public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueDep
         _registry = new(_connections, _publisher, options.CommandTimeout, options.CreateTopology);
         _ladder = new(_connections, options.CreateTopology);
         _delayed = new(_publisher, _ladder, _registry, _connections);
+        _mapped = options.Topics.IsEmpty ? null : new(options.Topics, _connections, options, _delayed);
         _topology = new(_connections, _registry, options.CreateTopology);
         _deadLetters = new(_connections);
         _depth = new(_connections);
@@ -69,7 +72,9 @@ public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueDep
     public ValueTask PublishAsync(ReadOnlyMemory<OutgoingMessage> batch, Memory<PublishResult> results, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(results.Length, batch.Length);
-        return _delayed.PublishAsync(batch, default, results, cancellationToken);
+        return _mapped is null
+            ? _delayed.PublishAsync(batch, default, results, cancellationToken)
+            : _mapped.PublishAsync(batch, results, cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -104,6 +109,10 @@ public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueDep
             throw;
         }
     }
+
+    /// <inheritdoc/>
+    IReadOnlyDictionary<string, string> IMappedTopics.MappedTopics => _options.Topics.ToImmutableSortedDictionary(
+        static one => one.Key, static one => one.Value.ToString(), StringComparer.Ordinal);
 
     /// <inheritdoc/>
     ValueTask<long> IQueueDepth.DepthAsync(string queue, CancellationToken cancellationToken)
@@ -155,6 +164,11 @@ public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueDep
         if (Interlocked.Exchange(ref _disposed, 1) != 0)
         {
             return;
+        }
+
+        if (_mapped is { } mapped)
+        {
+            await mapped.DisposeAsync().ConfigureAwait(false);
         }
 
         await _publisher.DisposeAsync().ConfigureAwait(false);

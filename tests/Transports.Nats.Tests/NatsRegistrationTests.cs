@@ -2,7 +2,7 @@ using Postrider.Brokers;
 
 namespace Postrider.Transports.Nats.Tests;
 
-public sealed class NatsRegistrationTests() : RegistrationTests<NatsTransport>("nats", "Nats", "nats://nowhere")
+public sealed class NatsRegistrationTests() : RegistrationTests<NatsTransport>("nats", "Nats", "nats://nowhere", "Subject", "Subjcet")
 {
     protected override MessagingBuilder Add(MessagingBuilder builder) => builder.AddNats();
 

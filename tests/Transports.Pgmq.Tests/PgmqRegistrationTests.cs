@@ -2,7 +2,7 @@ using Postrider.Brokers;
 
 namespace Postrider.Transports.Pgmq.Tests;
 
-public sealed class PgmqRegistrationTests() : RegistrationTests<PgmqTransport>("pgmq", "Pgmq", "Host=nowhere;Username=app")
+public sealed class PgmqRegistrationTests() : RegistrationTests<PgmqTransport>("pgmq", "Pgmq", "Host=nowhere;Username=app", "Queue", "Queu")
 {
     protected override MessagingBuilder Add(MessagingBuilder builder) => builder.AddPgmq();
 

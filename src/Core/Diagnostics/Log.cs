@@ -43,6 +43,9 @@ internal static partial class Log
     [LoggerMessage(15, LogLevel.Warning, "The transport '{Transport}' cannot count what is left in its queues: find out by its own tools when it is drained.")]
     public static partial void CannotCount(this ILogger logger, string transport);
 
+    [LoggerMessage(16, LogLevel.Warning, "The queue '{Queue}' is bound to {Pattern}, but the transport '{Transport}' maps the topic '{Topic}' to {Target}: nothing of it comes from there.")]
+    public static partial void BoundToMapped(this ILogger logger, string queue, string pattern, string transport, string topic, string target);
+
     [LoggerMessage(10, LogLevel.Information, "Receiving from the queue '{Queue}': concurrency {Concurrency}, {Prefetch} to {LargestPrefetch} messages under way.")]
     public static partial void Receiving(this ILogger logger, string queue, int concurrency, int prefetch, int largestPrefetch);
 

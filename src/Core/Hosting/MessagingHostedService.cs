@@ -49,6 +49,11 @@ internal sealed class MessagingHostedService(
             }
         }
 
+        foreach (var transport in transports.All)
+        {
+            WarnOfMapped(transport);
+        }
+
         _reports = new([.. registration.ExceptionReporters.Values.Select(create => create(services))], telemetry, time, _logger);
 
         // Whoever starts the host must not become the parent of every message's trace.
@@ -82,6 +87,18 @@ internal sealed class MessagingHostedService(
     }
 
     public void Dispose() => _stop.Dispose();
+
+    /// <summary>Somebody may still publish the topic by other ways, so it is no error.</summary>
+    private void WarnOfMapped(NamedTransport named)
+    {
+        foreach (var (topic, target) in named.MappedTopics)
+        {
+            foreach (var binding in named.Topology.Bindings.Where(binding => TopicPattern.Matches(binding.Pattern, topic)))
+            {
+                _logger.BoundToMapped(binding.Queue, binding.Pattern, named.Name, topic, target);
+            }
+        }
+    }
 
     private async Task RunAsync(NamedTransport named, ExceptionReports reports)
     {

@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using Postrider.Core.Consuming;
 using Postrider.Core.Publishing;
 using Postrider.Core.Transport;
@@ -22,4 +23,7 @@ internal sealed class NamedTransport
     public required Publisher Publisher { get; init; }
 
     public string Name => Status.Name;
+
+    /// <summary>Topics that go to what others made, and where; most have none.</summary>
+    public IReadOnlyDictionary<string, string> MappedTopics => (Transport as IMappedTopics)?.MappedTopics ?? ReadOnlyDictionary<string, string>.Empty;
 }

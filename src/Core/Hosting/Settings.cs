@@ -103,8 +103,8 @@ public sealed class Settings
         return _sections.TryGetValue(key, out var section) ? section : _sections[key] = new(_root, $"{Path}:{key}");
     }
 
-    /// <summary>The names of what is written in this section, where they are the user's own.</summary>
-    internal IReadOnlyList<string> Names() => [.. _section?.GetChildren().Select(static child => child.Key) ?? []];
+    /// <summary>The names of what is written in this section, where they are the user's own; each becomes known when it is read.</summary>
+    public IReadOnlyList<string> Names() => [.. _section?.GetChildren().Select(static child => child.Key) ?? []];
 
     /// <summary>The list of a key: its entries, or the text itself with commas between them, as is handy in an environment variable.</summary>
     internal IReadOnlyList<string> List(string key) =>

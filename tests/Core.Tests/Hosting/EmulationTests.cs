@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Postrider.Core.Tests.Support;
@@ -21,25 +20,6 @@ public sealed class EmulationTests
         await using var host = await TestHost.StartAsync(
             m => m.UseTransport("scripted", _ => transport), services => services.AddLogging(logging => logging.AddProvider(log)));
 
-        Assert.Equal(["The transport scripted emulates DelayedPublish: by a ladder"], log.Lines.Where(static line => line.Contains("emulates")));
-    }
-
-    private sealed class ListLog : ILoggerProvider, ILogger
-    {
-        public ConcurrentQueue<string> Lines { get; } = new();
-
-        public ILogger CreateLogger(string categoryName) => this;
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
-            Lines.Enqueue(formatter(state, exception));
-
-        public void Dispose()
-        {
-        }
+        Assert.Equal(["The transport scripted emulates DelayedPublish: by a ladder"], log.Lines.Select(static line => line.Text).Where(static line => line.Contains("emulates")));
     }
 }
