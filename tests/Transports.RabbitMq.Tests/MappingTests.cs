@@ -24,7 +24,7 @@ public sealed class MappingTests
         await MakeAsync(type, bound);
         var own = Server.NewQueue();
         await using var transport = new RabbitMqTransport(Server.Options.MapTopic(_topic, _exchange, "created"));
-        await transport.DeclareAsync(new Topology([own], [new("#", own)]), Server.Deadline);
+        await transport.DeclareAsync(new Topology([own], [new(_topic, own)]), Server.Deadline);
 
         var result = Assert.Single(await transport.PublishAsync(OnTopic("1", new Dictionary<string, string> { ["tenant"] = "a" })));
 
