@@ -38,6 +38,7 @@ public sealed class PriorityTurns(int oneIn)
 {
     private int _passedOver;
     private int _lastLower;
+    private int _before;
 
     /// <summary>The level that the next message is to be of.</summary>
     /// <param name="waiting">A bit for each level (<c>1 &lt;&lt; level</c>) in which a message waits; at least one.</param>
@@ -46,6 +47,7 @@ public sealed class PriorityTurns(int oneIn)
         ArgumentOutOfRangeException.ThrowIfZero(waiting);
         var highest = BitOperations.Log2((uint)waiting);
         var lower = waiting & ~(1 << highest);
+        _before = _passedOver;
         if (lower == 0)
         {
             _passedOver = 0;
@@ -62,4 +64,9 @@ public sealed class PriorityTurns(int oneIn)
         var below = lower & ((1 << _lastLower) - 1);
         return _lastLower = BitOperations.Log2((uint)(below != 0 ? below : lower));
     }
+
+    /// <summary>
+    /// For brokers that tell only by handing out whether a message waits: the level that was named last had none, so the turn is still to be had. Name it no longer.
+    /// </summary>
+    public void Missed() => _passedOver = _before;
 }
