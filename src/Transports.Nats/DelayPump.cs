@@ -12,10 +12,10 @@ namespace Postrider.Transports.Nats;
 /// of its delay, which the server times, and when it comes again and is due, stored as ready and acked.
 /// </summary>
 /// <remarks>
-/// The server's timer is not trusted: after a crash it may fire early. What a process has in hand when it ends is taken up by another after
-/// five seconds. A copy made twice has the same id, so the server keeps one.
+/// The server's timer is not trusted: after a crash it may fire early. What a process has in hand when it stops it gives back; what it has when it is killed is taken up
+/// by another after five seconds. A copy made twice has the same id, so the server keeps one.
 /// </remarks>
-internal sealed class DelayPump(JetStreamApi api, Subjects subjects, NatsPublisher publisher, ServerClock clock, string queue, ILogger log) : IPullSink, IAsyncDisposable
+internal sealed class DelayPump(JetStreamApi api, Subjects subjects, NatsPublisher publisher, ServerClock clock, ReadySubjects ready, string queue, ILogger log) : IPullSink, IAsyncDisposable
 {
     private const int Batch = 256;
     private static readonly TimeSpan PullExpiry = TimeSpan.FromSeconds(30);
@@ -25,7 +25,6 @@ internal sealed class DelayPump(JetStreamApi api, Subjects subjects, NatsPublish
     private static readonly TimeSpan AlmostDue = TimeSpan.FromMilliseconds(20);
 
     private readonly string _stream = subjects.StreamOf(queue);
-    private readonly string _ready = subjects.OfQueue(queue);
     private readonly string _doing = $"move delayed messages of '{queue}'";
     private readonly EnvelopeReader _reader = new();
     private readonly CancellationTokenSource _stop = new();
@@ -110,7 +109,7 @@ internal sealed class DelayPump(JetStreamApi api, Subjects subjects, NatsPublish
         await link.SubscribeAsync(connection => inbox = new PullInbox(connection, reply, this, queue, log), ended).ConfigureAwait(false);
         try
         {
-            var source = _source = new(_stream, Subjects.Parked, reply + ".d", default);
+            var source = _source = new(_stream, Subjects.Parked, reply, 'd', default);
             while (true)
             {
                 if (Volatile.Read(ref _outstanding) < Batch / 2)
@@ -138,12 +137,19 @@ internal sealed class DelayPump(JetStreamApi api, Subjects subjects, NatsPublish
         finally
         {
             await link.UnsubscribeAsync(inbox!).ConfigureAwait(false);
+            while (_taken.Reader.TryRead(out var one))
+            {
+                _due.Add(one);
+            }
+
+            await GiveBackAsync(link).ConfigureAwait(false);
         }
     }
 
     private async ValueTask MoveAsync(Link link, CancellationToken ended)
     {
         var wait = TimeSpan.Zero;
+        await clock.RefreshAsync(ended).ConfigureAwait(false);
         while (_due.Count < Batch && _taken.Reader.TryRead(out var one))
         {
             if (one.AckSubject is null)
@@ -151,12 +157,11 @@ internal sealed class DelayPump(JetStreamApi api, Subjects subjects, NatsPublish
                 continue;
             }
 
-            await clock.RefreshAsync(ended).ConfigureAwait(false);
             var left = clock.Left(one.Delay, one.Position.StoredAt);
             if (left > AlmostDue)
             {
                 var nak = string.Create(CultureInfo.InvariantCulture, $$"""-NAK {"delay":{{left.Ticks * 100}}}""");
-                await link.WriteAsync(one.AckSubject, Encoding.ASCII.GetBytes(nak), null, null, ended).ConfigureAwait(false);
+                await link.WriteAsync(one.AckSubject, Encoding.ASCII.GetBytes(nak), null, null, CancellationToken.None).ConfigureAwait(false);
                 continue;
             }
 
@@ -169,19 +174,25 @@ internal sealed class DelayPump(JetStreamApi api, Subjects subjects, NatsPublish
             return;
         }
 
-        try
+        if (wait > TimeSpan.Zero)
         {
-            if (wait > TimeSpan.Zero)
-            {
-                await Task.Delay(wait + TimeSpan.FromMilliseconds(1), TimeProvider.System, ended).ConfigureAwait(false);
-            }
+            await Task.Delay(wait + TimeSpan.FromMilliseconds(1), TimeProvider.System, ended).ConfigureAwait(false);
+        }
 
-            await ForwardAsync(link, ended).ConfigureAwait(false);
-        }
-        finally
+        await ForwardAsync(link, ended).ConfigureAwait(false);
+    }
+
+    private async ValueTask GiveBackAsync(Link link)
+    {
+        foreach (var one in _due)
         {
-            _due.Clear();
+            if (one.AckSubject is not null && link.IsOpen)
+            {
+                await link.WriteAsync(one.AckSubject, NatsSettler.Nak, null, null, CancellationToken.None).ConfigureAwait(false);
+            }
         }
+
+        _due.Clear();
     }
 
     private async ValueTask ForwardAsync(Link link, CancellationToken ended)
@@ -192,7 +203,7 @@ internal sealed class DelayPump(JetStreamApi api, Subjects subjects, NatsPublish
         {
             var (envelope, position, _, _) = _due[i];
             var id = string.Create(CultureInfo.InvariantCulture, $"due:{position.Stream}:{position.Sequence}:{position.StoredAt}");
-            call.Add(new(_ready, envelope, id, DestinationKind.Queue, i));
+            call.Add(new(ready.Of(envelope), envelope, id, DestinationKind.Queue, i));
         }
 
         await publisher.SendAsync(call, stored, ended).ConfigureAwait(false);
@@ -206,6 +217,12 @@ internal sealed class DelayPump(JetStreamApi api, Subjects subjects, NatsPublish
             {
                 log.ParkedFailed(queue, stored[i].Error?.Message ?? stored[i].Status.ToString());
             }
+            else if (link.IsOpen)
+            {
+                await link.WriteAsync(_due[i].AckSubject, NatsSettler.Nak, null, null, CancellationToken.None).ConfigureAwait(false);
+            }
         }
+
+        _due.Clear();
     }
 }

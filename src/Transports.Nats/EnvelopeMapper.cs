@@ -40,9 +40,13 @@ internal static class EnvelopeMapper
     public const string SchemaVersion = Prefix + "schema-version";
     public const string ReplyTo = Prefix + "reply-to";
     public const string Attempt = Prefix + "attempt";
+    public const string Priority = Prefix + "priority";
 
     /// <summary>Redeliveries of earlier copies of this message, which the server's count no longer has.</summary>
     public const string Counted = Prefix + "counted";
+
+    /// <summary>Of a message on a topic: the queues, separated by commas, that have a copy of their own in one of their levels and take no notice of this one.</summary>
+    public const string Copied = Prefix + "copied";
 
     /// <summary>Of a parked message: how long it waits, from its storing on, in microseconds.</summary>
     public const string Delay = Prefix + "delay";
@@ -69,8 +73,9 @@ internal static class EnvelopeMapper
     /// <param name="onTopic">It goes to the subject of its topic, which need not be told again.</param>
     /// <param name="delay">For a parked message, else zero.</param>
     /// <param name="counted">For one that was handed back: its redeliveries so far.</param>
+    /// <param name="copied">On a topic: the queues that have a copy of their own.</param>
     /// <exception cref="ArgumentException">A string holds half a surrogate pair.</exception>
-    public static void Write(NatsHeaders headers, Envelope envelope, string messageId, bool onTopic, TimeSpan delay = default, int counted = 0)
+    public static void Write(NatsHeaders headers, Envelope envelope, string messageId, bool onTopic, TimeSpan delay = default, int counted = 0, string? copied = null)
     {
         headers[MessageId] = messageId;
         if (envelope.Type is not null && envelope.Source is not null)
@@ -106,6 +111,12 @@ internal static class EnvelopeMapper
         Number(headers, SchemaVersion, envelope.SchemaVersion ?? 0);
         Number(headers, Attempt, envelope.Attempt == 1 ? 0 : envelope.Attempt);
         Number(headers, Counted, counted);
+        Text(headers, Copied, copied);
+        if (envelope.Priority is { } priority)
+        {
+            headers[Priority] = priority.ToString(CultureInfo.InvariantCulture);
+        }
+
         Number(headers, Delay, (delay.Ticks + 9) / 10);
         if (envelope.Headers.Count > 0)
         {

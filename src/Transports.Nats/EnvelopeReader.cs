@@ -52,12 +52,13 @@ internal sealed class EnvelopeReader
             CorrelationId = f.CorrelationId,
             CausationId = f.CausationId,
             ReplyTo = f.ReplyTo,
+            Priority = f.Priority,
             Attempt = (int)Math.Clamp(f.Attempt, 1, int.MaxValue),
             Headers = f.User ?? Envelope.NoHeaders,
             Body = body,
             DeadLetter = f.Reason is null ? null : DeadLetter(f),
         };
-        return new(envelope, (int)Math.Min(f.Counted, int.MaxValue / 2), f.Delay, f.Id is null);
+        return new(envelope, (int)Math.Min(f.Counted, int.MaxValue / 2), f.Delay, f.Copied);
     }
 
     /// <summary>Ours counts, also if it says that there is none: the other may be the client's (see <see cref="EnvelopeMapper"/>).</summary>
@@ -151,6 +152,8 @@ internal sealed class EnvelopeReader
             case var n when n.SequenceEqual("schema-version"u8): f.SchemaVersion = Number(value); return;
             case var n when n.SequenceEqual("reply-to"u8): f.ReplyTo = HeaderText.Decode(value); return;
             case var n when n.SequenceEqual("attempt"u8): f.Attempt = Number(value); return;
+            case var n when n.SequenceEqual("priority"u8): f.Priority = Utf8Parser.TryParse(value, out int level, out var all) && all == value.Length ? level : null; return;
+            case var n when n.SequenceEqual("copied"u8): f.Copied = HeaderText.Decode(value); return;
             case var n when n.SequenceEqual("counted"u8): f.Counted = Number(value); return;
             case var n when n.SequenceEqual("delay"u8): f.Delay = TimeSpan.FromTicks(Math.Min(Number(value), TimeSpan.MaxValue.Ticks / 10) * 10); return;
             case var n when n.SequenceEqual("traceparent"u8): f.OwnTraceParent = HeaderText.Decode(value); return;
@@ -190,9 +193,10 @@ internal sealed class EnvelopeReader
     {
         public string? Id, Type, Source, Key, Subject, ContentType, PlainContentType, ContentEncoding, Topic, CorrelationId, CausationId, ReplyTo;
         public string? TraceParent, TraceState, Baggage, OwnTraceParent, OwnTraceState, OwnBaggage;
-        public string? Reason, Description, ExceptionType, ExceptionMessage, Stack, DeadQueue, DeadTopic, Host;
+        public string? Reason, Description, ExceptionType, ExceptionMessage, Stack, DeadQueue, DeadTopic, Host, Copied;
         public DateTimeOffset? Time, RecordedTime, ExpiryTime, At;
         public long SchemaVersion, Attempt, Counted, Attempts, Redeliveries;
+        public int? Priority;
         public TimeSpan Delay;
         public Dictionary<string, string>? User;
     }
@@ -219,5 +223,8 @@ internal sealed class EnvelopeReader
 /// <param name="Envelope">The message.</param>
 /// <param name="Counted">Redeliveries of earlier copies.</param>
 /// <param name="Delay">Of a parked message: how long it waits.</param>
-/// <param name="IsForeign">It has no id of ours.</param>
-internal readonly record struct ReadMessage(Envelope Envelope, int Counted, TimeSpan Delay, bool IsForeign);
+/// <param name="Copied">The queues that have a copy of their own.</param>
+internal readonly record struct ReadMessage(Envelope Envelope, int Counted, TimeSpan Delay, string? Copied)
+{
+    public bool IsCopiedFor(string queue) => Copied is not null && Copied.Split(',').Contains(queue, StringComparer.Ordinal);
+}

@@ -66,6 +66,10 @@ internal sealed class JetStreamApi(Links links)
         return !answer.IsError;
     }
 
+    /// <summary>Tells what becomes of a message, and waits until the server has taken note.</summary>
+    public async ValueTask TellAsync(Link link, string ackSubject, ReadOnlyMemory<byte> what, string doing, CancellationToken cancellationToken) =>
+        await new Question().AskAsync(links, link, ackSubject, what, null, doing, cancellationToken).ConfigureAwait(false);
+
     public static string NextSubject(string stream, string consumer) => $"{Prefix}CONSUMER.MSG.NEXT.{stream}.{consumer}";
 
     /// <exception cref="TransportException">There is no connection, no answer came, or nobody answers for JetStream.</exception>

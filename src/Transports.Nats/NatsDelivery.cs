@@ -4,7 +4,7 @@ using Postrider.Core.Transport;
 namespace Postrider.Transports.Nats;
 
 /// <summary>A message that is ours until its lease is over. Nothing on the server fences a late word, so this process's clock does.</summary>
-internal sealed class NatsDelivery(NatsReceiver owner, Envelope envelope, in Position position, int counted, string ackSubject, bool isOnTopic, long handedOutAfter)
+internal sealed class NatsDelivery(NatsReceiver owner, Envelope envelope, in Position position, int counted, string ackSubject, char source, long handedOutAfter)
     : Delivery(owner.Queue, envelope, counted + position.Deliveries - 1)
 {
     private int _settling;
@@ -18,8 +18,11 @@ internal sealed class NatsDelivery(NatsReceiver owner, Envelope envelope, in Pos
     /// <summary>Where the server takes what becomes of it.</summary>
     public string AckSubject { get; } = ackSubject;
 
-    /// <summary>It came from the topics' stream, not from the queue's own.</summary>
-    public bool IsOnTopic { get; } = isOnTopic;
+    /// <summary>The tag of where it came from (<see cref="ReceiverSession"/>).</summary>
+    public char Source { get; } = source;
+
+    /// <summary>The level of the queue that it was in.</summary>
+    public int Level => char.IsAsciiDigit(Source) ? Source - '0' : Priorities.Default;
 
     /// <summary>The lease as it was asked for began after this moment: the hand-out or the last renewal.</summary>
     public long GrantedAt { get; set; } = handedOutAfter;

@@ -50,20 +50,35 @@ internal sealed class NatsPublisher : IAsyncDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(results.Length, batch.Length);
         var call = Begin();
+        Route? route = null;
         for (var i = 0; i < batch.Length; i++)
         {
             if (Refuse(batch.Span[i], out var subject, out var id) is { } refused)
             {
                 results.Span[i] = new(PublishStatus.Rejected, refused);
             }
-            else if (batch.Span[i].Destination.Kind == DestinationKind.Queue
-                || await IsRoutedAsync(batch.Slice(i, 1), results.Slice(i, 1), cancellationToken).ConfigureAwait(false))
+            else if (IsPlain(batch.Span[i]))
             {
                 Add(call, i, subject, id, batch.Span[i]);
             }
+            else
+            {
+                route ??= new(_registry!, _subjects, batch.Length);
+                if (await route.AddAsync(call, i, subject, id, batch.Slice(i, 1), cancellationToken).ConfigureAwait(false) is { } ended)
+                {
+                    results.Span[i] = ended;
+                }
+            }
         }
 
-        await SendAsync(call, results, cancellationToken).ConfigureAwait(false);
+        if (route is { HasCopies: true })
+        {
+            await route.SendAsync(this, call, results, cancellationToken).ConfigureAwait(false);
+        }
+        else
+        {
+            await SendAsync(call, results, cancellationToken).ConfigureAwait(false);
+        }
     }
 
     /// <summary>To be filled with messages for subjects, and sent.</summary>
@@ -82,6 +97,15 @@ internal sealed class NatsPublisher : IAsyncDisposable
         _stop.CancelAfter(Farewell);
         await _queue.DisposeAsync().ConfigureAwait(false);
         _stop.Dispose();
+    }
+
+    /// <summary>Whether it is known without a question to the server where the message goes. What is delayed for a queue gets its level when it is due.</summary>
+    private bool IsPlain(in OutgoingMessage message)
+    {
+        var ((kind, name), envelope, delay) = message;
+        var plain = Priorities.LevelOf(envelope) == Priorities.Default;
+        return _registry is null
+            || (kind == DestinationKind.Queue ? plain || delay > TimeSpan.Zero : plain && delay <= TimeSpan.Zero && _registry.IsRouted(name));
     }
 
     private void Add(PublishCall call, int index, string subject, string id, in OutgoingMessage message)
@@ -198,57 +222,6 @@ internal sealed class NatsPublisher : IAsyncDisposable
         string.Create(CultureInfo.InvariantCulture,
             $"The message with its headers is larger than the server at {Where} takes (max_payload = {link.Server.MaxPayload} bytes). Raise it there, or send less."),
         TransportError.Other, error);
-
-    /// <summary>False if the message is dealt with: nobody gets it, or it was parked for each that does.</summary>
-    /// <param name="message">One.</param>
-    /// <param name="result">Of it.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
-    private ValueTask<bool> IsRoutedAsync(ReadOnlyMemory<OutgoingMessage> message, Memory<PublishResult> result, CancellationToken cancellationToken)
-    {
-        var (destination, _, delay) = message.Span[0];
-        return _registry is null || (delay <= TimeSpan.Zero && _registry.IsRouted(destination.Name))
-            ? new(true)
-            : RouteAsync(_registry, message, result, cancellationToken);
-    }
-
-    private async ValueTask<bool> RouteAsync(
-        Registry registry, ReadOnlyMemory<OutgoingMessage> message, Memory<PublishResult> result, CancellationToken cancellationToken)
-    {
-        var topic = message.Span[0].Destination.Name;
-        var delayed = message.Span[0].Delay > TimeSpan.Zero;
-        try
-        {
-            await registry.SyncAsync(cancellationToken).ConfigureAwait(false);
-        }
-        catch (Exception e)
-        {
-            result.Span[0] = new(PublishStatus.NotSent, e);
-            return false;
-        }
-
-        if (!delayed && registry.IsRouted(topic))
-        {
-            return true;
-        }
-
-        var queues = delayed ? registry.QueuesOf(topic) : [];
-        if (queues.Count == 0)
-        {
-            result.Span[0] = new(PublishStatus.Unroutable);
-            return false;
-        }
-
-        var copies = new OutgoingMessage[queues.Count];
-        for (var i = 0; i < copies.Length; i++)
-        {
-            copies[i] = message.Span[0] with { Destination = Destination.Queue(queues[i]) };
-        }
-
-        var results = new PublishResult[copies.Length];
-        await PublishAsync(copies, results, cancellationToken).ConfigureAwait(false);
-        result.Span[0] = PublishCall.Together(results);
-        return false;
-    }
 
     private string? Remember(Destination destination, out string? why)
     {

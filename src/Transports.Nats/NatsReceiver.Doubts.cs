@@ -1,17 +1,20 @@
 namespace Postrider.Transports.Nats;
 
 /// <content>
-/// Messages that match no binding that is known here: another process may have added one, or the filter on the server takes too much.
+/// Messages that match no binding that is known here: another process may have added one, or the filter on the server takes too much. And those of which the queue has
+/// a copy in one of its levels.
 /// </content>
 internal sealed partial class NatsReceiver
 {
     /// <summary>Guarded by the gate.</summary>
-    private List<(NatsDelivery Delivery, string Topic)> _doubtful = [];
+    private List<(NatsDelivery Delivery, string? Topic)> _doubtful = [];
 
     private bool _doubting;
 
     /// <summary>The bindings are read once for all that came until then, however much the filter takes. The caller holds the gate.</summary>
-    private void Doubt(NatsDelivery delivery, string topic)
+    /// <param name="delivery">The message.</param>
+    /// <param name="topic">Its topic; null if there is no doubt that it is not for us.</param>
+    private void Doubt(NatsDelivery delivery, string? topic)
     {
         _doubtful.Add((delivery, topic));
         if (!_doubting)
@@ -25,7 +28,7 @@ internal sealed partial class NatsReceiver
     {
         while (true)
         {
-            List<(NatsDelivery Delivery, string Topic)> doubtful;
+            List<(NatsDelivery Delivery, string? Topic)> doubtful;
             lock (_gate)
             {
                 if (_doubtful.Count == 0)
@@ -40,10 +43,14 @@ internal sealed partial class NatsReceiver
 
             try
             {
-                var bindings = _bindings = await BindingsAsync(CancellationToken.None).ConfigureAwait(false);
+                if (doubtful.Exists(static one => one.Topic is not null))
+                {
+                    _bindings = await BindingsAsync(CancellationToken.None).ConfigureAwait(false);
+                }
+
                 foreach (var (delivery, topic) in doubtful)
                 {
-                    if (bindings.Matches(topic))
+                    if (topic is not null && _bindings.Matches(topic))
                     {
                         lock (_gate)
                         {

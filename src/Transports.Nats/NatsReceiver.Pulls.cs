@@ -6,35 +6,55 @@ namespace Postrider.Transports.Nats;
 internal sealed partial class NatsReceiver
 {
     /// <summary>Keeps a message that came until it is asked for. The caller holds the gate.</summary>
-    private void Keep(NatsDelivery delivery) => (delivery.IsSuspect ? _suspects : _buffer).Enqueue(delivery);
+    private void Keep(NatsDelivery delivery)
+    {
+        if (delivery.IsSuspect)
+        {
+            _suspects.Enqueue(delivery);
+        }
+        else
+        {
+            _buffer.Add(delivery);
+        }
+    }
 
-    /// <summary>Null if there is none.</summary>
-    private List<Delivery>? Take(Queue<NatsDelivery> kept, int max)
+    /// <summary>What is here already; null if there is none.</summary>
+    private List<Delivery>? Take(int max)
     {
         lock (_gate)
         {
             List<Delivery>? taken = null;
-            while (kept.Count > 0 && (taken?.Count ?? 0) < max)
+            while (_buffer.Count > 0 && (taken?.Count ?? 0) < max)
             {
-                var delivery = kept.Dequeue();
-                if (!IsHeld(delivery))
-                {
-                    // It waited here too long; it comes again.
-                    continue;
-                }
-
-                (taken ??= new(Math.Min(max, kept.Count + 1))).Add(delivery);
-                _keeper.Add(delivery);
+                HandOut(_buffer.Take(_turns.Next(_buffer.Waiting)), ref taken, Math.Min(max, _buffer.Count + 1));
             }
 
             return taken;
         }
     }
 
+    /// <summary>Unless it waited here too long: then it comes again. The caller holds the gate.</summary>
+    private void HandOut(NatsDelivery delivery, ref List<Delivery>? taken, int capacity)
+    {
+        if (IsHeld(delivery))
+        {
+            (taken ??= new(capacity)).Add(delivery);
+            _keeper.Add(delivery);
+        }
+    }
+
     /// <summary>Null if there is none. The pulls have ended, and nothing else is held.</summary>
     private async ValueTask<List<Delivery>?> TakeSuspectsAsync(int max)
     {
-        var taken = Take(_suspects, max);
+        List<Delivery>? taken = null;
+        lock (_gate)
+        {
+            while (_suspects.Count > 0 && (taken?.Count ?? 0) < max)
+            {
+                HandOut(_suspects.Dequeue(), ref taken, Math.Min(max, _suspects.Count + 1));
+            }
+        }
+
         if (taken is not null)
         {
             await ReleaseKeptAsync().ConfigureAwait(false);
@@ -45,38 +65,32 @@ internal sealed partial class NatsReceiver
 
     private async ValueTask PullAsync(ReceiverSession session, int max)
     {
-        int ready, topics;
-        lock (_gate)
+        foreach (var source in session.Sources)
         {
-            ready = session.Ready.Wanting(max);
-            topics = session.Topics?.Wanting(max) ?? 0;
-            if (ready > 0)
+            int wanted;
+            TimeSpan pull;
+            lock (_gate)
             {
-                session.Ready.Begin(ready, _pull);
+                pull = _pull;
+                wanted = source.Wanting(max);
+                if (wanted > 0)
+                {
+                    source.Begin(wanted, pull);
+                }
             }
 
-            if (topics > 0)
+            try
             {
-                session.Topics!.Begin(topics, _pull);
+                if (wanted > 0)
+                {
+                    // Without the caller's token: what was noted as asked for must be asked for.
+                    await source.SendAsync(session.Link, wanted, pull, CancellationToken.None).ConfigureAwait(false);
+                }
             }
-        }
-
-        try
-        {
-            // Without the caller's token: what was noted as asked for must be asked for.
-            if (ready > 0)
+            catch (Exception e)
             {
-                await session.Ready.SendAsync(session.Link, ready, _pull, CancellationToken.None).ConfigureAwait(false);
+                Fault(session, _links.Failed(e, _doing));
             }
-
-            if (topics > 0)
-            {
-                await session.Topics!.SendAsync(session.Link, topics, _pull, CancellationToken.None).ConfigureAwait(false);
-            }
-        }
-        catch (Exception e)
-        {
-            Fault(session, _links.Failed(e, _doing));
         }
     }
 
@@ -131,7 +145,9 @@ internal sealed partial class NatsReceiver
         Settlement[] batch;
         lock (_gate)
         {
-            batch = [.. _buffer.Concat(_suspects).Select(Settlement.Release)];
+            List<NatsDelivery> kept = [];
+            _buffer.CopyTo(kept);
+            batch = [.. kept.Concat(_suspects).Select(Settlement.Release)];
             _buffer.Clear();
             _suspects.Clear();
         }
@@ -147,8 +163,10 @@ internal sealed partial class NatsReceiver
         session.Fault ??= error;
         lock (_gate)
         {
-            session.Ready.Clear();
-            session.Topics?.Clear();
+            foreach (var source in session.Sources)
+            {
+                source.Clear();
+            }
         }
 
         _signal.Set();

@@ -16,7 +16,8 @@ internal sealed partial class NatsReceiver
         }
 
         var onTopic = subject.StartsWith(_subjects.TopicPrefix, StringComparison.Ordinal);
-        var source = onTopic ? session.Topics ?? session.Ready : session.Ready;
+        var level = onTopic ? Priorities.Default : Subjects.LevelOf(subject);
+        var source = session.Of(onTopic ? ReceiverSession.Topics : ReceiverSession.TagOf(level));
         if (!Position.TryParse(ackSubject, source.Stream, out var position))
         {
             return;
@@ -24,12 +25,17 @@ internal sealed partial class NatsReceiver
 
         var topic = onTopic ? subject[_subjects.TopicPrefix.Length..] : null;
         var read = _reader.Read(headers, body.ToArray(), topic, position);
-        NatsDelivery delivery;
+        // Another client may have put it into a level without a word in the message.
+        var envelope = level == Priorities.Default || read.Envelope.Priority is not null ? read.Envelope : read.Envelope with { Priority = level };
         lock (_gate)
         {
-            delivery = new NatsDelivery(this, read.Envelope, position, read.Counted, ackSubject, onTopic, source.OldestPull);
+            var delivery = new NatsDelivery(this, envelope, position, read.Counted, ackSubject, source.Tag, source.OldestPull);
             source.Took();
-            if (topic is null || _bindings.Matches(topic))
+            if (topic is not null && read.IsCopiedFor(Queue))
+            {
+                Doubt(delivery, null);
+            }
+            else if (topic is null || _bindings.Matches(topic))
             {
                 Keep(delivery);
             }
@@ -49,7 +55,7 @@ internal sealed partial class NatsReceiver
             return;
         }
 
-        var source = pull is "t" ? session.Topics ?? session.Ready : session.Ready;
+        var source = session.Of(pull[0]);
         switch (code)
         {
             case 100:
@@ -68,7 +74,7 @@ internal sealed partial class NatsReceiver
         lock (_gate)
         {
             source.Ended(headers, inTime: code == 408);
-            if (session.Outstanding == 0 && _buffer.Count == 0 && _suspects.Count == 0)
+            if (code == 408 && session.Outstanding == 0 && _buffer.Count == 0 && _suspects.Count == 0)
             {
                 _pull = _pull * 2 > LongestPull ? LongestPull : _pull * 2;
             }
@@ -94,44 +100,72 @@ internal sealed partial class NatsReceiver
         }
 
         var link = await _links.GetAsync(_doing, cancellationToken).ConfigureAwait(false);
-        _bindings = await BindingsAsync(cancellationToken).ConfigureAwait(false);
-        var readyWait = await AckWaitAsync(_stream, Subjects.Ready, cancellationToken).ConfigureAwait(false);
-        TimeSpan? topicsWait = _bindings.Patterns.Length + _bindings.Adding.Length == 0 ? null
-            : await TopicsAckWaitAsync(cancellationToken).ConfigureAwait(false);
-        if (_session is { IsRebound: true } current && current.Link == link)
+        var isNew = _session is not { IsRebound: true } current || current.Link != link;
+        // News are listened to before anything is read, so that none is missed.
+        var session = isNew ? await SubscribeAsync(link, cancellationToken).ConfigureAwait(false) : _session!;
+        session.IsRebound = false;
+        try
         {
-            if (topicsWait is { } added && current.Topics is null)
+            await AddSourcesAsync(session, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception)
+        {
+            session.IsRebound = true;
+            if (isNew)
             {
-                current.Topics = new(_subjects.TopicsStream, Subjects.ConsumerOf(Queue), _inbox + ".t", added);
-                _keeper.Begin(current.ShortestAckWait);
+                await session.CloseAsync().ConfigureAwait(false);
             }
 
-            current.IsRebound = false;
-            return current;
+            throw;
         }
 
-        _inbox = "_INBOX." + Guid.NewGuid().ToString("N");
-        PullInbox? inbox = null;
-        var session = default(ReceiverSession);
-        await link.SubscribeAsync(connection => inbox = new PullInbox(connection, _inbox, this, Queue, _log), cancellationToken).ConfigureAwait(false);
-        NatsSubBase? notice = null;
-        await link.SubscribeAsync(
-            connection => notice = new Notice(connection, _subjects.OfBindings(Queue), () =>
-            {
-                if (Volatile.Read(ref session) is { } mine)
-                {
-                    mine.IsRebound = true;
-                    _signal.Set();
-                }
-            }), cancellationToken).ConfigureAwait(false);
-        session = new(
-            link, inbox!, notice!, new(_stream, Subjects.Ready, _inbox + ".q", readyWait),
-            topicsWait is { } wait ? new(_subjects.TopicsStream, Subjects.ConsumerOf(Queue), _inbox + ".t", wait) : null);
         _keeper.Begin(session.ShortestAckWait);
         return _session = session;
     }
 
-    private string _inbox = "";
+    private async ValueTask<ReceiverSession> SubscribeAsync(Link link, CancellationToken cancellationToken)
+    {
+        var session = new ReceiverSession(link);
+        await session.SubscribeAsync(connection => new PullInbox(connection, session.Inbox, this, Queue, _log), cancellationToken).ConfigureAwait(false);
+        foreach (var name in (string[])[Queue, Subjects.LevelsOf(Queue)])
+        {
+            await session.SubscribeAsync(connection => new Notice(connection, _subjects.OfBindings(name), Heard), cancellationToken).ConfigureAwait(false);
+        }
+
+        return session;
+
+        void Heard()
+        {
+            session.IsRebound = true;
+            _signal.Set();
+        }
+    }
+
+    /// <summary>Adds what the queue has and the session does not have yet.</summary>
+    private async ValueTask AddSourcesAsync(ReceiverSession session, CancellationToken cancellationToken)
+    {
+        _bindings = await BindingsAsync(cancellationToken).ConfigureAwait(false);
+        List<PullSource> added = [];
+        if (!session.Has(ReceiverSession.Ready))
+        {
+            var wait = await AckWaitAsync(_stream, Subjects.Ready, cancellationToken).ConfigureAwait(false);
+            added.Add(new(_stream, Subjects.Ready, session.Inbox, ReceiverSession.Ready, wait));
+        }
+
+        if (!session.Has(ReceiverSession.Topics) && _bindings.Patterns.Length + _bindings.Adding.Length > 0
+            && await TopicsAckWaitAsync(cancellationToken).ConfigureAwait(false) is { } topicsWait)
+        {
+            added.Add(new(_subjects.TopicsStream, Subjects.ConsumerOf(Queue), session.Inbox, ReceiverSession.Topics, topicsWait));
+        }
+
+        if (!session.HasLevels && !Names.IsDeadLetterQueue(Queue) && await _registry.HasLevelsAsync(Queue, _doing, cancellationToken).ConfigureAwait(false))
+        {
+            added.AddRange(await LevelSourcesAsync(session.Inbox, cancellationToken).ConfigureAwait(false));
+        }
+
+        session.Add(added);
+        _ready.HasLevels = session.HasLevels;
+    }
 
     private async ValueTask<Bindings> BindingsAsync(CancellationToken cancellationToken) =>
         Names.IsDeadLetterQueue(Queue) ? Bindings.None : await _registry.GetAsync(Queue, _doing, cancellationToken).ConfigureAwait(false) ?? Bindings.None;

@@ -3,10 +3,11 @@ using Postrider.Core.Transport;
 
 namespace Postrider.Transports.Nats;
 
-/// <summary>Pulls from a queue's own stream and from the topics' stream, as much as is asked for. How deliveries are settled is in <see cref="NatsSettler"/>.</summary>
+/// <summary>Pulls from a queue's own streams and from the topics' stream, as much as is asked for. How deliveries are settled is in <see cref="NatsSettler"/>.</summary>
 /// <remarks>
 /// <para>A pull cannot be taken back, so each lasts for a moment only: half a second at most when nothing comes. Giving up means waiting for its end.</para>
-/// <para>Both sources may answer one demand. What is more than was asked for waits in the buffer and is handed out first, or handed back.</para>
+/// <para>A queue with levels is asked level by level first (<c>NatsReceiver.Levels.cs</c>).</para>
+/// <para>Several sources may answer one demand. What is more than was asked for waits in the buffer and is handed out first, or handed back.</para>
 /// <para>Suspects wait aside until the pulls have ended and the buffer is empty; nothing is pulled meanwhile.</para>
 /// </remarks>
 internal sealed partial class NatsReceiver : IReceiver, ILeaseRenewal, IPullSink
@@ -21,9 +22,11 @@ internal sealed partial class NatsReceiver : IReceiver, ILeaseRenewal, IPullSink
     private readonly NatsSettler _settler;
     private readonly LeaseKeeper _keeper;
     private readonly DelayPump _pump;
+    private readonly ReadySubjects _ready;
+    private readonly PriorityTurns _turns;
     private readonly EnvelopeReader _reader = new();
     private readonly Lock _gate = new();
-    private readonly Queue<NatsDelivery> _buffer = new();
+    private readonly LevelBuffer _buffer = new();
     private readonly Queue<NatsDelivery> _suspects = new();
     private readonly Signal _signal = new();
     private readonly SemaphoreSlim _one = new(1, 1);
@@ -46,10 +49,13 @@ internal sealed partial class NatsReceiver : IReceiver, ILeaseRenewal, IPullSink
         (Queue, Lease, Prefetch) = (options.Queue, options.Lease, options.Prefetch);
         _doing = $"receive from '{options.Queue}'";
         _stream = subjects.StreamOf(options.Queue);
-        _settler = new(this, api, subjects, publisher, _stream);
+        _ready = new(subjects, options.Queue);
+        _turns = new(options.LowerPriorityOneIn);
+        _lowerOneIn = options.LowerPriorityOneIn;
+        _settler = new(this, api, subjects, publisher, _ready, _stream);
         _keeper = new(this);
         _late = new(static state => ((NatsReceiver)state!)._signal.Set(), this, Timeout.Infinite, Timeout.Infinite);
-        _pump = new(api, subjects, publisher, clock, options.Queue, log);
+        _pump = new(api, subjects, publisher, clock, _ready, options.Queue, log);
     }
 
     public string Queue { get; }
@@ -84,9 +90,20 @@ internal sealed partial class NatsReceiver : IReceiver, ILeaseRenewal, IPullSink
         {
             using (cancellationToken.UnsafeRegister(static state => ((NatsReceiver)state!)._signal.Set(), this))
             {
+                var asked = false;
                 while (!_stopped)
                 {
-                    if (Take(_buffer, max) is { } buffered)
+                    if (!asked && !HasSuspects && !cancellationToken.IsCancellationRequested && _session is { IsUsable: true, HasLevels: true } levelled)
+                    {
+                        asked = true;
+                        if (await TakeByTurnsAsync(levelled, max).ConfigureAwait(false) is { } taken)
+                        {
+                            _pull = ShortestPull;
+                            return taken;
+                        }
+                    }
+
+                    if (Take(max) is { } buffered)
                     {
                         _pull = ShortestPull;
                         return buffered;
@@ -95,7 +112,7 @@ internal sealed partial class NatsReceiver : IReceiver, ILeaseRenewal, IPullSink
                     if (HasSuspects || cancellationToken.IsCancellationRequested)
                     {
                         await PullsEndAsync().ConfigureAwait(false);
-                        if ((Take(_buffer, max) ?? await TakeSuspectsAsync(max).ConfigureAwait(false)) is { } last)
+                        if ((Take(max) ?? await TakeSuspectsAsync(max).ConfigureAwait(false)) is { } last)
                         {
                             return last;
                         }
@@ -105,7 +122,12 @@ internal sealed partial class NatsReceiver : IReceiver, ILeaseRenewal, IPullSink
                     }
 
                     var session = await SessionAsync(cancellationToken).ConfigureAwait(false);
-                    await PullAsync(session, max).ConfigureAwait(false);
+                    if (session.HasLevels && !asked)
+                    {
+                        continue;
+                    }
+
+                    await PullAsync(session, session.HasLevels ? 1 : max).ConfigureAwait(false);
                     await WaitAsync(session).ConfigureAwait(false);
                 }
             }
@@ -191,15 +213,14 @@ internal sealed partial class NatsReceiver : IReceiver, ILeaseRenewal, IPullSink
     public bool IsHeld(NatsDelivery delivery) =>
         !ReceiverSession.IsOver(delivery.GrantedAt, Lease) && !ReceiverSession.IsOver(delivery.ToldAt, AckWaitOf(delivery));
 
-    public TimeSpan AckWaitOf(NatsDelivery delivery) => _session is not { } session ? Lease
-        : delivery.IsOnTopic ? session.Topics?.AckWait ?? session.Ready.AckWait : session.Ready.AckWait;
+    public TimeSpan AckWaitOf(NatsDelivery delivery) => _session is { } session ? session.Of(delivery.Source).AckWait : Lease;
 
     /// <summary>What was pulled and not asked for, for the lease keeper.</summary>
     public void CopyBufferTo(List<NatsDelivery> list)
     {
         lock (_gate)
         {
-            list.AddRange(_buffer);
+            _buffer.CopyTo(list);
             list.AddRange(_suspects);
         }
     }

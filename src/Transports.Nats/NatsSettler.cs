@@ -9,11 +9,10 @@ namespace Postrider.Transports.Nats;
 /// Tells the server what becomes of a receiver's deliveries. What goes on as another message (the next attempt, a dead letter, a suspect that is handed
 /// back) is stored first and acked then. "Settled" means handed to the socket's writer: the server does not confirm acks.
 /// </summary>
-internal sealed class NatsSettler(NatsReceiver owner, JetStreamApi api, Subjects subjects, NatsPublisher publisher, string stream)
+internal sealed class NatsSettler(NatsReceiver owner, JetStreamApi api, Subjects subjects, NatsPublisher publisher, ReadySubjects ready, string stream)
 {
-    private static readonly ReadOnlyMemory<byte> Nak = Encoding.ASCII.GetBytes("-NAK");
+    public static readonly ReadOnlyMemory<byte> Nak = Encoding.ASCII.GetBytes("-NAK");
     private readonly string _doing = $"settle messages of '{owner.Queue}'";
-    private readonly string _ready = subjects.OfQueue(owner.Queue);
     private readonly string _parked = subjects.OfDelayed(owner.Queue);
     private readonly string _dead = subjects.OfQueue(Names.DeadLetterQueue(owner.Queue));
 
@@ -53,7 +52,7 @@ internal sealed class NatsSettler(NatsReceiver owner, JetStreamApi api, Subjects
                 }
                 else if (kind == SettlementKind.Release && !delivery.IsSuspect)
                 {
-                    await link.WriteAsync(delivery.AckSubject, Nak, null, null, cancellationToken).ConfigureAwait(false);
+                    await HandBackAsync(link, delivery, cancellationToken).ConfigureAwait(false);
                 }
                 else
                 {
@@ -103,9 +102,14 @@ internal sealed class NatsSettler(NatsReceiver owner, JetStreamApi api, Subjects
         }
     }
 
+    /// <summary>The server takes note of it beside the pulls that follow. Where those ask for what is there at once, it is waited for.</summary>
+    private ValueTask HandBackAsync(Link link, NatsDelivery delivery, CancellationToken cancellationToken) => ready.HasLevels
+        ? api.TellAsync(link, delivery.AckSubject, Nak, _doing, cancellationToken)
+        : link.WriteAsync(delivery.AckSubject, Nak, null, null, cancellationToken);
+
     private async ValueTask AckAsync(Link link, NatsDelivery delivery, CancellationToken cancellationToken)
     {
-        if (_deletes && !delivery.IsOnTopic)
+        if (_deletes)
         {
             await api.DeleteMessageAsync(stream, delivery.Position.Sequence, _doing, cancellationToken).ConfigureAwait(false);
         }
@@ -124,10 +128,10 @@ internal sealed class NatsSettler(NatsReceiver owner, JetStreamApi api, Subjects
             var delivery = (NatsDelivery)settlement.Delivery;
             var (subject, envelope, purpose, delay, counted) = settlement.Kind switch
             {
-                SettlementKind.Retry => (settlement.Delay > TimeSpan.Zero ? _parked : _ready,
+                SettlementKind.Retry => (settlement.Delay > TimeSpan.Zero ? _parked : ready.Of(delivery.Envelope),
                     delivery.Envelope with { Attempt = delivery.Envelope.Attempt + 1 }, "retry", settlement.Delay, 0),
                 SettlementKind.DeadLetter => (_dead, delivery.Envelope with { DeadLetter = settlement.Info }, "dead", TimeSpan.Zero, 0),
-                _ => (_ready, delivery.Envelope, "back", TimeSpan.Zero, delivery.Redeliveries),
+                _ => (ready.Of(delivery.Envelope), delivery.Envelope, "back", TimeSpan.Zero, delivery.Redeliveries),
             };
             // The same copy made twice, because a crash came before the ack, has the same id: the server keeps one.
             var at = delivery.Position;

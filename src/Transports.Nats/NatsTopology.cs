@@ -46,6 +46,11 @@ internal sealed class NatsTopology(JetStreamApi api, Subjects subjects, Registry
         {
             await QueueAsync(Names.DeadLetterQueue(queue.Key), "limits", token).ConfigureAwait(false);
             await QueueAsync(queue.Key, "workqueue", token).ConfigureAwait(false);
+            if (topology.PriorityQueues.Contains(queue.Key))
+            {
+                await LevelsAsync(queue.Key, token).ConfigureAwait(false);
+            }
+
             await BindAsync(queue.Key, queue.Value, several, token).ConfigureAwait(false);
         }).ConfigureAwait(false);
     }
@@ -57,6 +62,23 @@ internal sealed class NatsTopology(JetStreamApi api, Subjects subjects, Registry
         await StreamAsync(stream, retention, [ready, parked], lastOnly: false, cancellationToken).ConfigureAwait(false);
         await ConsumerAsync(stream, Subjects.Ready, [ready], LongestAckWait, cancellationToken).ConfigureAwait(false);
         await ConsumerAsync(stream, Subjects.Parked, [parked], ParkedAckWait, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// All levels but the default one, which is the queue itself, are a stream of their own: the queue's cannot change its subjects. That there are levels is told
+    /// when they are there, in a word of its own: a version that does not know it would not keep it when it writes bindings.
+    /// </summary>
+    private async ValueTask LevelsAsync(string queue, CancellationToken cancellationToken)
+    {
+        var stream = subjects.StreamOf(Subjects.LevelsOf(queue));
+        await StreamAsync(stream, "workqueue", [.. Subjects.Levels.Select(level => subjects.OfLevel(queue, level))], lastOnly: false, cancellationToken).ConfigureAwait(false);
+        await Task.WhenAll(Subjects.Levels.Select(level => ConsumerAsync(
+            stream, Subjects.ConsumerOf(level), [subjects.OfLevel(queue, level)], LongestAckWait, cancellationToken).AsTask())).ConfigureAwait(false);
+        if (!await registry.HasLevelsAsync(queue, Doing, cancellationToken).ConfigureAwait(false))
+        {
+            ThrowUnlessCreating($"the word that the queue '{queue}' has priorities");
+            await api.PutAsync(subjects.OfBindings(Subjects.LevelsOf(queue)), "{}"u8.ToArray(), null, Doing, cancellationToken).ConfigureAwait(false);
+        }
     }
 
     private async ValueTask StreamAsync(string stream, string retention, string[] wanted, bool lastOnly, CancellationToken cancellationToken)

@@ -70,7 +70,7 @@ public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth, 
         UncountedRelease = Capability.Unsupported("the server counts a hand-back like a crash; suspects are handed back as new messages, uncounted"),
         ConfirmedSettlement = Capability.Unsupported("acks are written to the connection, the server does not answer them"),
         DuplicateDetection = Capability.Native,
-        Priorities = Capability.Unsupported("not yet"),
+        Priorities = Capability.Emulated("a stream beside the queue's with a consumer for each level; publishing with a priority asks the server first which queues have levels"),
         Transactions = Capability.Unsupported("NATS takes no part in the transactions of a database."),
     };
 

@@ -14,8 +14,9 @@ namespace Postrider.Transports.Nats;
 /// <param name="Index">The place of its result.</param>
 /// <param name="Delay">How long it is parked.</param>
 /// <param name="Redeliveries">What was counted before, for a copy that is not to be counted.</param>
+/// <param name="Copied">Of a topic's: the queues that have a copy of their own.</param>
 internal readonly record struct WireMessage(
-    string Subject, Envelope Envelope, string Id, DestinationKind Kind, int Index, TimeSpan Delay = default, int Redeliveries = 0) : IPublishItem;
+    string Subject, Envelope Envelope, string Id, DestinationKind Kind, int Index, TimeSpan Delay = default, int Redeliveries = 0, string? Copied = null) : IPublishItem;
 
 /// <summary>One call of <see cref="NatsPublisher.SendAsync"/> under way.</summary>
 internal sealed class PublishCall : PublishCall<WireMessage>, IAwaiting
@@ -45,7 +46,7 @@ internal sealed class PublishCall : PublishCall<WireMessage>, IAwaiting
             var message = this[index];
             Sent = index + 1;
             slot = link.Await(this, index);
-            EnvelopeMapper.Write(headers, message.Envelope, message.Id, message.Kind == DestinationKind.Topic, message.Delay, message.Redeliveries);
+            EnvelopeMapper.Write(headers, message.Envelope, message.Id, message.Kind == DestinationKind.Topic, message.Delay, message.Redeliveries, message.Copied);
             written = link.WriteAsync(message.Subject, message.Envelope.Body, headers, slot.Subject, link.Ended);
             return true;
         }
@@ -65,26 +66,18 @@ internal sealed class PublishCall : PublishCall<WireMessage>, IAwaiting
             : NatsErrors.Lost(Doing, _publisher.Where)));
     }
 
-    /// <summary>The result of several copies of one message.</summary>
-    public static PublishResult Together(ReadOnlySpan<PublishResult> copies)
+    /// <summary>The result of two copies of one message, or of what came of several.</summary>
+    public static PublishResult Together(in PublishResult one, in PublishResult other)
     {
-        var (stored, failed, result) = (0, 0, copies[0]);
-        foreach (var copy in copies)
+        if (IsStored(one) == IsStored(other))
         {
-            if (copy.Status is PublishStatus.Stored or PublishStatus.Duplicate)
-            {
-                stored++;
-                result = failed > 0 || result.Status == PublishStatus.Stored ? result : copy;
-            }
-            else
-            {
-                failed++;
-                result = copy.Status == PublishStatus.Unknown || failed == 1 ? copy : result;
-            }
+            return other.Status is PublishStatus.Stored or PublishStatus.Unknown ? other : one;
         }
 
         // Some queues have it: sent again, it is a duplicate there.
-        return failed > 0 && stored > 0 ? new(PublishStatus.Unknown, result.Error) : result;
+        return new(PublishStatus.Unknown, one.Error ?? other.Error);
+
+        static bool IsStored(in PublishResult result) => result.Status is PublishStatus.Stored or PublishStatus.Duplicate;
     }
 
     private PublishResult NobodyListens(DestinationKind kind) => new(PublishStatus.Unroutable, kind == DestinationKind.Topic ? null : new TransportException(

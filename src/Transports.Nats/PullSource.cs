@@ -13,9 +13,10 @@ namespace Postrider.Transports.Nats;
 /// </remarks>
 /// <param name="stream">The stream.</param>
 /// <param name="consumer">The consumer.</param>
-/// <param name="reply">Where answers go.</param>
+/// <param name="inbox">Where answers go, each source's with its tag at the end.</param>
+/// <param name="tag">By which it is told apart from the others of its owner; of a level its digit.</param>
 /// <param name="ackWait">How long the server waits for a sign.</param>
-internal sealed class PullSource(string stream, string consumer, string reply, TimeSpan ackWait)
+internal sealed class PullSource(string stream, string consumer, string inbox, char tag, TimeSpan ackWait)
 {
     /// <summary>How long after the end of a pull nothing more is expected of it: the way to the server and back. If it comes later, more comes than was asked for.</summary>
     private static readonly long Soon = Ticks(TimeSpan.FromMilliseconds(50));
@@ -31,6 +32,7 @@ internal sealed class PullSource(string stream, string consumer, string reply, T
     private const long FirstMaxBytes = 4 * 1024 * 1024;
     private const long LargestMaxBytes = 1024 * 1024 * 1024;
 
+    private readonly string _reply = $"{inbox}.{tag}";
     private readonly string _next = JetStreamApi.NextSubject(stream, consumer);
 
     /// <summary>Those that have something left, in the order in which they were sent.</summary>
@@ -40,16 +42,28 @@ internal sealed class PullSource(string stream, string consumer, string reply, T
     private readonly List<Pull> _overdue = [];
 
     private long _lastSent;
+    private bool _isNow;
 
     /// <summary>How much one pull may bring, with subjects and headers.</summary>
     private long _maxBytes = FirstMaxBytes;
 
     public string Stream { get; } = stream;
 
+    public char Tag { get; } = tag;
+
     public TimeSpan AckWait { get; } = ackWait;
 
     /// <summary>How many messages the server may still send unasked.</summary>
     public int Outstanding { get; private set; }
+
+    /// <summary>How many messages came.</summary>
+    public long Taken { get; private set; }
+
+    /// <summary>Something may come of a pull whose end has not passed.</summary>
+    public bool IsOpen => _open.Count > 0;
+
+    /// <summary>The last pull that ended did so because a message was larger than what was left of it.</summary>
+    public bool WasTooLarge { get; private set; }
 
     /// <summary>Whatever comes now was handed out after this moment.</summary>
     public long OldestPull
@@ -102,23 +116,36 @@ internal sealed class PullSource(string stream, string consumer, string reply, T
     }
 
     /// <summary>Notes a pull that is about to be sent.</summary>
-    public void Begin(int count, TimeSpan expiry)
+    /// <param name="count">How many it asks for.</param>
+    /// <param name="expiry">How long it lasts, or may seem to last if it asks for what is there.</param>
+    /// <param name="isNow">It asks for what is there, and no other is open.</param>
+    public void Begin(int count, TimeSpan expiry, bool isNow = false)
     {
         var now = Stopwatch.GetTimestamp();
         _lastSent = now;
         _open.Add(new(now, now + Ticks(expiry), count));
         Outstanding += count;
+        (_isNow, WasTooLarge) = (isNow, false);
     }
 
-    public ValueTask SendAsync(Link link, int count, TimeSpan expiry, CancellationToken cancellationToken)
+    public ValueTask SendAsync(Link link, int count, TimeSpan expiry, CancellationToken cancellationToken) =>
+        SendAsync(link, string.Create(CultureInfo.InvariantCulture, $"\"expires\":{expiry.Ticks * 100}"), count, cancellationToken);
+
+    /// <summary>Asks for what is there and no more.</summary>
+    public ValueTask SendNowAsync(Link link, int count, CancellationToken cancellationToken) => SendAsync(link, "\"no_wait\":true", count, cancellationToken);
+
+    private ValueTask SendAsync(Link link, string how, int count, CancellationToken cancellationToken)
     {
-        var body = string.Create(
-            CultureInfo.InvariantCulture, $$"""{"batch":{{count}},"expires":{{expiry.Ticks * 100}},"max_bytes":{{Volatile.Read(ref _maxBytes)}}}""");
-        return link.WriteAsync(_next, Encoding.ASCII.GetBytes(body), null, reply, cancellationToken);
+        var body = string.Create(CultureInfo.InvariantCulture, $$"""{"batch":{{count}},{{how}},"max_bytes":{{Volatile.Read(ref _maxBytes)}}}""");
+        return link.WriteAsync(_next, Encoding.ASCII.GetBytes(body), null, _reply, cancellationToken);
     }
 
     /// <summary>A message came. Of which pull it is cannot be seen; one whose end has passed is most likely gone.</summary>
-    public void Took() => Subtract(1, _open, _overdue);
+    public void Took()
+    {
+        Taken++;
+        Subtract(1, _open, _overdue);
+    }
 
     /// <summary>A pull is over: most likely the oldest.</summary>
     /// <param name="headers">Which may say how much of it was not sent.</param>
@@ -126,7 +153,7 @@ internal sealed class PullSource(string stream, string consumer, string reply, T
     public void Ended(ReadOnlySpan<byte> headers, bool inTime)
     {
         var left = Outstanding;
-        var isTooLarge = headers.IndexOf("Message Size Exceeds MaxBytes"u8) >= 0;
+        WasTooLarge = headers.IndexOf("Message Size Exceeds MaxBytes"u8) >= 0;
         while (Headers.Line(ref headers, out var line))
         {
             if (!Headers.Split(line, out var name, out var value) || !Utf8Parser.TryParse(value, out long pending, out _))
@@ -138,14 +165,15 @@ internal sealed class PullSource(string stream, string consumer, string reply, T
             {
                 left = (int)Math.Min(left, pending);
             }
-            else if (isTooLarge && pending == _maxBytes && name.SequenceEqual("Nats-Pending-Bytes"u8))
+            else if (WasTooLarge && pending == _maxBytes && name.SequenceEqual("Nats-Pending-Bytes"u8))
             {
                 // Nothing came of it: one message alone is larger.
                 Volatile.Write(ref _maxBytes, Math.Min(_maxBytes * 2, LargestMaxBytes));
             }
         }
 
-        Subtract(left, inTime ? _overdue : _open, inTime ? _open : _overdue);
+        var late = inTime && !_isNow;
+        Subtract(left, late ? _overdue : _open, late ? _open : _overdue);
     }
 
     /// <summary>Nothing more can come.</summary>

@@ -79,8 +79,11 @@ internal sealed class Registry(JetStreamApi api, Subjects subjects) : IDisposabl
     private const string Doing = "read the bindings";
     private readonly SemaphoreSlim _one = new(1, 1);
     private readonly ConcurrentDictionary<string, Bindings> _queues = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, bool> _levelled = new(StringComparer.Ordinal);
     private volatile ConcurrentDictionary<string, bool> _routed = new(StringComparer.Ordinal);
     private ulong _last;
+    private long _asked;
+    private long _answered;
 
     /// <summary>What was last read of a queue.</summary>
     public Bindings Of(string queue) => _queues.GetValueOrDefault(queue) ?? Bindings.None;
@@ -110,6 +113,9 @@ internal sealed class Registry(JetStreamApi api, Subjects subjects) : IDisposabl
         return false;
     }
 
+    /// <summary>Whether the queue has levels, as far as is known here. They are never taken away, so yes is certain.</summary>
+    public bool HasLevels(string queue) => _levelled.ContainsKey(queue);
+
     /// <summary>The queues that get a copy.</summary>
     public List<string> QueuesOf(string topic)
     {
@@ -128,9 +134,17 @@ internal sealed class Registry(JetStreamApi api, Subjects subjects) : IDisposabl
     /// <summary>Reads what was written since the last time. Afterwards the copy is what the server had at the moment of this call, or later.</summary>
     public async ValueTask SyncAsync(CancellationToken cancellationToken)
     {
+        var mine = Interlocked.Increment(ref _asked);
         await _one.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
+            if (_answered >= mine)
+            {
+                // Another began to read after this one had asked.
+                return;
+            }
+
+            var asked = Interlocked.Read(ref _asked);
             while (true)
             {
                 var which = string.Create(CultureInfo.InvariantCulture, $$"""{"seq":{{_last + 1}},"next_by_subj":"{{subjects.AllBindings}}"}""");
@@ -140,19 +154,29 @@ internal sealed class Registry(JetStreamApi api, Subjects subjects) : IDisposabl
                     if (answer.ErrorCode is NatsErrors.StreamNotFound)
                     {
                         Forget();
+                        _answered = asked;
                         return;
                     }
 
                     if (answer.ErrorCode is NatsErrors.MessageNotFound or NatsErrors.SequenceNotFound)
                     {
+                        _answered = asked;
                         return;
                     }
 
                     throw answer.Error(Doing, api.Links.Where);
                 }
 
-                var (queue, bindings) = Read(answer);
-                _queues[queue] = bindings;
+                var (name, bindings) = Read(answer);
+                if (Subjects.QueueOfLevels(name) is { } levelled)
+                {
+                    _levelled[levelled] = true;
+                }
+                else
+                {
+                    _queues[name] = bindings;
+                }
+
                 _last = bindings.Sequence;
             }
         }
@@ -172,17 +196,22 @@ internal sealed class Registry(JetStreamApi api, Subjects subjects) : IDisposabl
             : Read(answer.OrThrow(doing, api.Links.Where)).Bindings;
     }
 
+    /// <summary>Whether the queue has levels, from the server.</summary>
+    public async ValueTask<bool> HasLevelsAsync(string queue, string doing, CancellationToken cancellationToken) =>
+        await GetAsync(Subjects.LevelsOf(queue), doing, cancellationToken).ConfigureAwait(false) is not null;
+
     /// <summary>The streams are gone, so nothing of what is known is true.</summary>
     public void Forget()
     {
         _queues.Clear();
+        _levelled.Clear();
         _routed = new(StringComparer.Ordinal);
         _last = 0;
     }
 
     public void Dispose() => _one.Dispose();
 
-    private (string Queue, Bindings Bindings) Read(Answer answer)
+    private (string Name, Bindings Bindings) Read(Answer answer)
     {
         var message = answer.Root.GetProperty("message");
         var body = message.TryGetProperty("data", out var data) ? data.GetBytesFromBase64() : [];

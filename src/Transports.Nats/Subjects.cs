@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Globalization;
 using Postrider.Core.Transport;
 
 namespace Postrider.Transports.Nats;
@@ -12,8 +13,14 @@ internal sealed class Subjects(string prefix)
     /// <summary>The consumer of a queue's own stream that hands out what is ready.</summary>
     public const string Ready = "ready";
 
+    /// <summary>The levels of a queue that are beside it: all but the default one.</summary>
+    public static readonly int[] Levels = [.. Enumerable.Range(Priorities.Lowest, Priorities.Count).Where(static level => level != Priorities.Default)];
+
     /// <summary>The consumer of a queue's own stream that waits for what is delayed.</summary>
     public const string Parked = "parked";
+
+    /// <summary>As in <see cref="Priorities.SubQueue"/>.</summary>
+    private const char LevelMark = '~';
 
     private static readonly SearchValues<char> PrefixCharacters =
         SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-");
@@ -54,6 +61,19 @@ internal sealed class Subjects(string prefix)
     /// <summary>The subject of what is ready in a queue.</summary>
     public string OfQueue(string queue) => string.Concat(prefix, ".q.", queue);
 
+    /// <summary>The subject of what is ready in a level of a queue, which of the default level is the queue's own.</summary>
+    public string OfLevel(string queue, int level) => OfQueue(Priorities.SubQueue(queue, level));
+
+    /// <summary>The level of a subject that is a queue's.</summary>
+    public static int LevelOf(string subject) =>
+        subject is [.., LevelMark, >= '0' and <= '9' and var level] ? level - '0' : Priorities.Default;
+
+    /// <summary>What stands for the levels of a queue beside the default one where queues have a name: a stream, and the word in the bindings' stream that there are any.</summary>
+    public static string LevelsOf(string queue) => queue + LevelMark;
+
+    /// <summary>The queue whose levels the name stands for, or null if it is a queue's.</summary>
+    public static string? QueueOfLevels(string name) => name is [.. var queue, LevelMark] ? queue : null;
+
     /// <summary>The subject of what is delayed for a queue.</summary>
     public string OfDelayed(string queue) => string.Concat(prefix, ".d.", queue);
 
@@ -68,6 +88,9 @@ internal sealed class Subjects(string prefix)
 
     /// <summary>The durable consumer of a queue on the topics' stream.</summary>
     public static string ConsumerOf(string queue) => queue.Replace('.', '=');
+
+    /// <summary>The consumer of a level on the stream of a queue's levels.</summary>
+    public static string ConsumerOf(int level) => level.ToString(CultureInfo.InvariantCulture);
 
     /// <exception cref="MessagingConfigurationException">The name is illegal.</exception>
     public static void Check(string queue)

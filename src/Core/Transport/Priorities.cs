@@ -39,6 +39,7 @@ public sealed class PriorityTurns(int oneIn)
     private readonly int _oneIn = oneIn is 0 or >= 2 ? oneIn : throw new ArgumentOutOfRangeException(nameof(oneIn), oneIn, "It is 0, or at least 2.");
     private int _passedOver;
     private int _lastLower;
+    private int _before;
 
     /// <summary>The level that the next message is to be of.</summary>
     /// <param name="waiting">A bit for each level (<c>1 &lt;&lt; level</c>) in which a message waits; at least one.</param>
@@ -47,6 +48,7 @@ public sealed class PriorityTurns(int oneIn)
         ArgumentOutOfRangeException.ThrowIfZero(waiting);
         var highest = BitOperations.Log2((uint)waiting);
         var lower = waiting & ~(1 << highest);
+        _before = _passedOver;
         if (lower == 0)
         {
             _passedOver = 0;
@@ -63,4 +65,9 @@ public sealed class PriorityTurns(int oneIn)
         var below = lower & ((1 << _lastLower) - 1);
         return _lastLower = BitOperations.Log2((uint)(below != 0 ? below : lower));
     }
+
+    /// <summary>
+    /// For brokers that tell only by handing out whether a message waits: the level that was named last had none, so the turn is still to be had. Name it no longer.
+    /// </summary>
+    public void Missed() => _passedOver = _before;
 }
