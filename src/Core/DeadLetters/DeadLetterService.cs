@@ -132,7 +132,12 @@ internal sealed class DeadLetterService(TransportSet transports, MessagingOption
         {
             if (!string.IsNullOrWhiteSpace(line))
             {
-                await StoreAsync(place.Transport, new(destination, DeadLetterLine.Read(line, number))).ConfigureAwait(false);
+                var envelope = DeadLetterLine.Read(line, number);
+                await StoreAsync(place.Transport, new(destination, envelope)
+                {
+                    // One message may be several letters, but a letter that is imported again is the same one.
+                    DuplicateId = string.Create(CultureInfo.InvariantCulture, $"import {envelope.Id} {envelope.DeadLetter?.At.UtcTicks}"),
+                }).ConfigureAwait(false);
                 count++;
                 progress?.Report(count);
             }

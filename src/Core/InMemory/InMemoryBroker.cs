@@ -8,14 +8,37 @@ namespace Postrider.Core.InMemory;
 /// <para>Thread-safe. Needs no disposal: it runs no threads, and timers only while a receiver waits.</para>
 /// <para>All delays and leases are on the given clock: if a test advances it, what is due comes out at once, and nothing before.</para>
 /// </remarks>
-/// <param name="timeProvider">The clock; null for the system's.</param>
-public sealed class InMemoryBroker(TimeProvider? timeProvider = null)
+public sealed class InMemoryBroker
 {
-    private readonly BrokerClock _clock = new(timeProvider ?? TimeProvider.System);
+    private readonly BrokerClock _clock;
+    private readonly SeenIds _seen;
     private readonly Lock _gate = new();
     private readonly ConcurrentDictionary<string, InMemoryQueue> _queues = new(StringComparer.Ordinal);
     private Binding[] _bindings = [];
     private volatile RoutingTable? _routes;
+
+    /// <summary>An empty broker.</summary>
+    /// <param name="timeProvider">The clock; null for the system's.</param>
+    public InMemoryBroker(TimeProvider? timeProvider = null)
+    {
+        _clock = new(timeProvider ?? TimeProvider.System);
+        _seen = new(_clock);
+    }
+
+    /// <summary>
+    /// For how long a second message of the same id to the same topic, or to the same queue, is found to be a duplicate: not stored, which is no error.
+    /// Of the latest 100,000 messages, if more are published within it. Zero: all are stored. At most 7 days.
+    /// </summary>
+    public TimeSpan DuplicateWindow
+    {
+        get;
+        init
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(value, TimeSpan.Zero);
+            ArgumentOutOfRangeException.ThrowIfGreaterThan(value, TimeSpan.FromDays(7));
+            field = value;
+        }
+    } = TimeSpan.FromMinutes(2);
 
     private RoutingTable Routes => _routes ?? Reroute();
 
@@ -61,34 +84,26 @@ public sealed class InMemoryBroker(TimeProvider? timeProvider = null)
 
     internal PublishResult Publish(in OutgoingMessage message)
     {
-        var name = message.Destination.Name ?? "";
-        string? whyIllegal;
-        if (message.Destination.Kind == DestinationKind.Topic)
+        var (kind, name) = (message.Destination.Kind, message.Destination.Name ?? "");
+        string? whyIllegal = null;
+        var queue = kind == DestinationKind.Queue ? FindQueue(name) : null;
+        ReadOnlySpan<InMemoryQueue> queues = kind == DestinationKind.Topic ? Routes.Find(name, out whyIllegal) : queue is null ? [] : [queue];
+        if (queues.Length > 0)
         {
-            var stored = false;
-            if (Routes.Find(name, out whyIllegal) is { Length: > 0 } queues)
+            if (DuplicateWindow > TimeSpan.Zero && !_seen.TryAdd(message, DuplicateWindow))
             {
-                var copy = Copy(message.Envelope);
-                foreach (var queue in queues)
-                {
-                    stored |= queue.TryAdd(copy, message.Delay);
-                }
+                return new(PublishStatus.Duplicate);
             }
 
-            if (stored)
+            if (TryAdd(queues, message))
             {
                 return new(PublishStatus.Stored);
             }
-        }
-        else if (FindQueue(name) is { } queue && queue.TryAdd(Copy(message.Envelope), message.Delay))
-        {
-            return new(PublishStatus.Stored);
-        }
-        else
-        {
-            whyIllegal = Names.WhyIllegalQueue(name);
+
+            _seen.Remove(message);
         }
 
+        whyIllegal ??= kind == DestinationKind.Queue ? Names.WhyIllegalQueue(name) : null;
         if (whyIllegal is not null)
         {
             return new(PublishStatus.Rejected, new MessagingConfigurationException(whyIllegal));
@@ -96,6 +111,18 @@ public sealed class InMemoryBroker(TimeProvider? timeProvider = null)
 
         var why = $"There is no queue for the {message.Destination}.";
         return new(PublishStatus.Unroutable, new TransportException(why, TransportError.QueueNotFound));
+    }
+
+    /// <summary>False if no queue is left of them: they were deleted meanwhile.</summary>
+    private static bool TryAdd(ReadOnlySpan<InMemoryQueue> queues, in OutgoingMessage message)
+    {
+        var (copy, stored) = (Copy(message.Envelope), false);
+        foreach (var queue in queues)
+        {
+            stored |= queue.TryAdd(copy, message.Delay);
+        }
+
+        return stored;
     }
 
     /// <summary>The caller may use its body's and headers' memory again, so the broker keeps its own; queues share one copy.</summary>

@@ -20,7 +20,7 @@ public sealed class InMemoryTransport : ITransport, IDeadLetterAccess, IQueueDep
         Fencing = Capability.Native,
         UncountedRelease = Capability.Native,
         ConfirmedSettlement = Capability.Native,
-        DuplicateDetection = Capability.Unsupported("messages are not compared with earlier ones yet; every publish is stored"),
+        DuplicateDetection = Capability.Native,
         Priorities = Capability.Unsupported("not yet"),
         Transactions = Capability.Unsupported("memory takes no part in the transactions of a database"),
     };

@@ -48,6 +48,9 @@ public enum Fault
     /// <summary>Says that a message is stored when it has only seen its id before, in any queue.</summary>
     SwallowsSameIds,
 
+    /// <summary>Says that a message is a duplicate when an earlier publish of it failed.</summary>
+    BurnsIds,
+
     /// <summary>Sends to a queue also go to the topic of that name.</summary>
     SendsToEverybody,
 

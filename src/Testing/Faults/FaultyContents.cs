@@ -13,6 +13,9 @@ internal static class FaultyContents
         return new FaultyDelivery(delivery, envelope, Redeliveries(delivery, fault)) { Defect = delivery.Defect };
     }
 
+    /// <summary>The message a second time, which a broker that finds duplicates must not find.</summary>
+    public static OutgoingMessage Again(in OutgoingMessage message) => message with { DuplicateId = Guid.NewGuid().ToString("N") };
+
     public static Settlement Unwrap(Settlement settlement)
     {
         var delivery = ((FaultyDelivery)settlement.Delivery).Inner;

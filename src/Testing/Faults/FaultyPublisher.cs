@@ -83,16 +83,21 @@ internal sealed class FaultyPublisher(ITransport inner, FaultSwitch fault)
         {
             foreach (var queue in fault.Router.Route(message.Destination.Name, fault.Fault))
             {
-                await TellAsync(message with { Destination = Destination.Queue(queue) }, cancellationToken).ConfigureAwait(false);
+                await TellAsync(FaultyContents.Again(message with { Destination = Destination.Queue(queue) }), cancellationToken).ConfigureAwait(false);
             }
 
             return new(PublishStatus.Stored);
         }
 
         var result = await TellAsync(message, cancellationToken).ConfigureAwait(false);
+        if (fault.Fault == Fault.BurnsIds && fault.Hits(Fault.BurnsIds, fault.Count(message.Envelope.Id) > 1))
+        {
+            return new(PublishStatus.Duplicate);
+        }
+
         if (fault.StrikesFirstOfHundred(Fault.DuplicatesMessages))
         {
-            await TellAsync(message, cancellationToken).ConfigureAwait(false);
+            await TellAsync(FaultyContents.Again(message), cancellationToken).ConfigureAwait(false);
         }
 
         if (fault.Hits(Fault.SendsToEverybody, !isTopic))

@@ -173,5 +173,5 @@ internal sealed class FaultySettling(ITransport transport, IReceiver inner, Faul
     }
 
     private Task PublishAsync(Destination destination, Envelope envelope) =>
-        transport.PublishAsync(new[] { new OutgoingMessage(destination, envelope) }, new PublishResult[1], CancellationToken.None).AsTask();
+        transport.PublishAsync(new[] { FaultyContents.Again(new(destination, envelope)) }, new PublishResult[1], CancellationToken.None).AsTask();
 }

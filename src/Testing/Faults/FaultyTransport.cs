@@ -51,7 +51,7 @@ public sealed class FaultyTransport : ITransport, IDeadLetterAccess, IQueueDepth
 
         if (_fault.Router.Missed(topology) is { Count: > 0 } missed && _fault.Hits(Fault.ReplaysHistory))
         {
-            await _inner.PublishAsync(missed.ToArray(), new PublishResult[missed.Count], cancellationToken).ConfigureAwait(false);
+            await _inner.PublishAsync(missed.Select(static one => FaultyContents.Again(one)).ToArray(), new PublishResult[missed.Count], cancellationToken).ConfigureAwait(false);
         }
     }
 
