@@ -22,6 +22,8 @@ public sealed class InMemoryOutages(InMemoryFixture fixture) : OutageScenarios(f
 
 public sealed class InMemoryOutagesUnderLoad(InMemoryFixture fixture) : OutageUnderLoadScenarios(fixture);
 
+public sealed class InMemoryPriorities(InMemoryFixture fixture) : PriorityScenarios(fixture);
+
 public sealed class InMemoryPublishing(InMemoryFixture fixture) : PublishingScenarios(fixture);
 
 public sealed class InMemoryReceiving(InMemoryFixture fixture) : ReceivingScenarios(fixture);

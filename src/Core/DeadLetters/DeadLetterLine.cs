@@ -34,6 +34,7 @@ internal static class DeadLetterLine
             Text(json, "correlationId", envelope.CorrelationId);
             Text(json, "causationId", envelope.CausationId);
             Text(json, "replyTo", envelope.ReplyTo);
+            Number(json, "priority", envelope.Priority);
             Number(json, "attempt", envelope.Attempt);
             Text(json, "traceParent", envelope.TraceParent);
             Text(json, "traceState", envelope.TraceState);
@@ -106,6 +107,7 @@ internal static class DeadLetterLine
                 CorrelationId = Text(root, "correlationId"),
                 CausationId = Text(root, "causationId"),
                 ReplyTo = Text(root, "replyTo"),
+                Priority = Number(root, "priority"),
                 Attempt = Math.Max(1, Number(root, "attempt") ?? 1),
                 TraceParent = Text(root, "traceParent"),
                 TraceState = Text(root, "traceState"),

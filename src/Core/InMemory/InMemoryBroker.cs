@@ -75,6 +75,11 @@ public sealed class InMemoryBroker
                 Add(Names.DeadLetterQueue(queue));
             }
 
+            foreach (var queue in topology.PriorityQueues)
+            {
+                _queues[queue].HavePriorities();
+            }
+
             var bindings = new HashSet<Binding>(_bindings);
             bindings.UnionWith(topology.Bindings);
             _bindings = [.. bindings];

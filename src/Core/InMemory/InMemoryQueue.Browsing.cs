@@ -17,7 +17,7 @@ internal sealed partial class InMemoryQueue
                 leased += reader.Leased.Count;
             }
 
-            return _ready.Count + _returned.Count + _delayed.Count + leased;
+            return _visible.Count + _delayed.Count + leased;
         }
     }
 
@@ -26,7 +26,7 @@ internal sealed partial class InMemoryQueue
         lock (_gate)
         {
             MakeVisible();
-            return _ready.Count + _returned.Count;
+            return _visible.Count;
         }
     }
 
@@ -37,15 +37,9 @@ internal sealed partial class InMemoryQueue
         {
             MakeVisible();
             var found = new List<StoredDeadLetter>();
-            foreach (var list in (ReadOnlySpan<MessageList>)[_returned, _ready])
+            foreach (var message in _visible.InOrder().Where(message => message.Position > after).Take(max))
             {
-                for (var message = list.First; message is not null && found.Count < max; message = message.Next)
-                {
-                    if (message.Position > after)
-                    {
-                        found.Add(new(message.Position.ToString(CultureInfo.InvariantCulture), message.Envelope!));
-                    }
-                }
+                found.Add(new(message.Position.ToString(CultureInfo.InvariantCulture), message.Envelope!));
             }
 
             return found;
@@ -57,21 +51,15 @@ internal sealed partial class InMemoryQueue
         lock (_gate)
         {
             MakeVisible();
-            foreach (var list in (ReadOnlySpan<MessageList>)[_returned, _ready])
+            if (_visible.InOrder().FirstOrDefault(message => message.Position == position) is not { } message)
             {
-                for (var message = list.First; message is not null; message = message.Next)
-                {
-                    if (message.Position == position)
-                    {
-                        list.Remove(message);
-                        message.Token++;
-                        Recycle(message);
-                        return true;
-                    }
-                }
+                return false;
             }
 
-            return false;
+            message.List!.Remove(message);
+            message.Token++;
+            Recycle(message);
+            return true;
         }
     }
 }

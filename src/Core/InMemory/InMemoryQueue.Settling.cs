@@ -72,7 +72,7 @@ internal sealed partial class InMemoryQueue
                 Place(message, settlement.Delay);
                 break;
             case SettlementKind.Release:
-                _returned.AddByPosition(message);
+                _visible.Return(message);
                 WakeOne();
                 break;
             default:
@@ -99,7 +99,7 @@ internal sealed partial class InMemoryQueue
     /// <summary>Takes the message from its holder, or from where it went when the lease was over: that is then uncounted.</summary>
     private void Detach(StoredMessage message)
     {
-        if (message.List == _returned)
+        if (_visible.IsReturned(message))
         {
             message.Redeliveries--;
         }

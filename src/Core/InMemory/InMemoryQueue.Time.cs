@@ -14,7 +14,7 @@ internal sealed partial class InMemoryQueue
         }
 
         message.Position = ++_lastPosition;
-        _ready.Add(message);
+        _visible.Add(message);
         WakeOne();
     }
 
@@ -26,7 +26,7 @@ internal sealed partial class InMemoryQueue
         {
             _delayed.Dequeue();
             delayed.Position = ++_lastPosition;
-            _ready.Add(delayed);
+            _visible.Add(delayed);
         }
 
         for (var i = _readers.Count - 1; i >= 0; i--)
@@ -37,7 +37,7 @@ internal sealed partial class InMemoryQueue
                 // The token stays: until another takes the message, its last holder may still settle it.
                 leased.Remove(held);
                 held.Redeliveries++;
-                _returned.AddByPosition(held);
+                _visible.Return(held);
             }
 
             if (_readers[i].Closed && leased.Count == 0)
@@ -50,7 +50,7 @@ internal sealed partial class InMemoryQueue
     /// <summary>Wakes one reader if there is something for it; having taken its share it wakes the next one.</summary>
     private void WakeOne()
     {
-        if (_waiting.First is { } first && _ready.Count + _returned.Count > 0)
+        if (_waiting.First is { } first && _visible.Count > 0)
         {
             _waiting.RemoveFirst();
             first.Value.Signal();

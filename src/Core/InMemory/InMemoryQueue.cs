@@ -17,11 +17,7 @@ internal sealed partial class InMemoryQueue
     private readonly BrokerClock _clock;
     private readonly ITimer _timer;
 
-    /// <summary>Visible for the first time, in order.</summary>
-    private readonly MessageList _ready = new();
-
-    /// <summary>Visible again after a hand-out, by position; they were before all of <see cref="_ready"/>, so they go first.</summary>
-    private readonly MessageList _returned = new();
+    private readonly VisibleMessages _visible = new();
     private readonly PriorityQueue<StoredMessage, (long Due, long Order)> _delayed = new();
     private readonly List<QueueReader> _readers = [];
     private readonly LinkedList<QueueReader> _waiting = new();
@@ -68,6 +64,15 @@ internal sealed partial class InMemoryQueue
         }
     }
 
+    /// <summary>From now on messages of higher priorities go first.</summary>
+    public void HavePriorities()
+    {
+        lock (_gate)
+        {
+            _visible.HavePriorities();
+        }
+    }
+
     /// <summary>A new receiver begins.</summary>
     public void Open(QueueReader reader)
     {
@@ -94,7 +99,7 @@ internal sealed partial class InMemoryQueue
             }
 
             MakeVisible();
-            var count = Math.Min(max, _ready.Count + _returned.Count);
+            var count = Math.Min(max, _visible.Count);
             if (count == 0)
             {
                 reader.Reset();
@@ -107,7 +112,7 @@ internal sealed partial class InMemoryQueue
             var due = _clock.After(reader.Lease);
             for (var i = 0; i < count; i++)
             {
-                taken[i] = HandOut(_returned.First ?? _ready.First!, reader, due);
+                taken[i] = HandOut(_visible.Next(reader.Turns), reader, due);
             }
 
             WakeOne();

@@ -4,9 +4,9 @@ using Postrider.Core.Transport;
 namespace Postrider.Core.InMemory;
 
 /// <summary>Receives from one queue. Holds nothing itself: what it took is the queue's to count, and nothing is fetched ahead.</summary>
-internal sealed class InMemoryReceiver(InMemoryTransport transport, InMemoryQueue queue, TimeSpan lease) : IReceiver, ILeaseRenewal
+internal sealed class InMemoryReceiver(InMemoryTransport transport, InMemoryQueue queue, ReceiverOptions options) : IReceiver, ILeaseRenewal
 {
-    private readonly QueueReader _reader = new(lease);
+    private readonly QueueReader _reader = new(options.Lease, options.LowerPriorityOneIn);
 
     /// <summary>Makes itself known to the queue.</summary>
     /// <exception cref="TransportException">The queue was deleted meanwhile.</exception>

@@ -21,7 +21,7 @@ public sealed class InMemoryTransport : ITransport, IDeadLetterAccess, IQueueDep
         UncountedRelease = Capability.Native,
         ConfirmedSettlement = Capability.Native,
         DuplicateDetection = Capability.Native,
-        Priorities = Capability.Unsupported("not yet"),
+        Priorities = Capability.Native,
         Transactions = Capability.Unsupported("memory takes no part in the transactions of a database"),
     };
 
@@ -79,7 +79,7 @@ public sealed class InMemoryTransport : ITransport, IDeadLetterAccess, IQueueDep
             ObjectDisposedException.ThrowIf(_disposed, this);
             var queue = _broker.FindQueue(options.Queue)
                 ?? throw new TransportException($"The queue '{options.Queue}' does not exist.", TransportError.QueueNotFound);
-            var receiver = new InMemoryReceiver(this, queue, options.Lease);
+            var receiver = new InMemoryReceiver(this, queue, options);
             receiver.Open();
             _receivers.Add(receiver);
             return new(receiver);

@@ -1,4 +1,5 @@
 using System.Threading.Tasks.Sources;
+using Postrider.Core.Transport;
 
 namespace Postrider.Core.InMemory;
 
@@ -11,14 +12,18 @@ internal sealed class QueueReader : IValueTaskSource
     private ManualResetValueTaskSourceCore<bool> _signal = new() { RunContinuationsAsynchronously = true };
 
     /// <summary>Starts with no leases.</summary>
-    public QueueReader(TimeSpan lease)
+    public QueueReader(TimeSpan lease, int lowerPriorityOneIn)
     {
         Lease = lease;
+        Turns = new(lowerPriorityOneIn);
         Place = new(this);
     }
 
     /// <summary>How long each of its leases lasts: the same for all, so that the latest is the last to end.</summary>
     public TimeSpan Lease { get; }
+
+    /// <summary>Which level of priority is next.</summary>
+    public PriorityTurns Turns { get; }
 
     /// <summary>What it holds, in the order in which the leases end.</summary>
     public MessageList Leased { get; } = new();

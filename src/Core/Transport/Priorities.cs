@@ -36,6 +36,7 @@ public static class Priorities
 /// <remarks>Not thread-safe: for one receiver.</remarks>
 public sealed class PriorityTurns(int oneIn)
 {
+    private readonly int _oneIn = oneIn is 0 or >= 2 ? oneIn : throw new ArgumentOutOfRangeException(nameof(oneIn), oneIn, "It is 0, or at least 2.");
     private int _passedOver;
     private int _lastLower;
 
@@ -52,7 +53,7 @@ public sealed class PriorityTurns(int oneIn)
             return highest;
         }
 
-        if (oneIn == 0 || ++_passedOver < oneIn)
+        if (_oneIn == 0 || ++_passedOver < _oneIn)
         {
             return highest;
         }

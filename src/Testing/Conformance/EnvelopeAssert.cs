@@ -21,6 +21,7 @@ internal static class EnvelopeAssert
         Assert.Equal(expected.CorrelationId, actual.CorrelationId);
         Assert.Equal(expected.CausationId, actual.CausationId);
         Assert.Equal(expected.ReplyTo, actual.ReplyTo);
+        Assert.Equal(expected.Priority, actual.Priority);
         Assert.Equal(expected.TraceParent, actual.TraceParent);
         Assert.Equal(expected.TraceState, actual.TraceState);
         Assert.Equal(expected.Baggage, actual.Baggage);

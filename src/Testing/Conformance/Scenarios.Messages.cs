@@ -30,6 +30,7 @@ public abstract partial class Scenarios
         CorrelationId = "flow-9",
         CausationId = "message 8",
         ReplyTo = "answers",
+        Priority = 7,
         TraceParent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
         TraceState = "vendor=1",
         Baggage = "user=5",
@@ -134,6 +135,17 @@ public abstract partial class Scenarios
 
     private protected ValueTask AckAsync(IReceiver receiver, params Delivery[] deliveries) =>
         SettledAsync(receiver, [.. deliveries.Select(Settlement.Ack)]);
+
+    /// <summary>How much the queue has; a broker may be behind for a moment.</summary>
+    private protected async ValueTask DepthIsAsync(ITransport transport, string queue, long expected)
+    {
+        var depth = Assert.IsAssignableFrom<IQueueDepth>(transport);
+        using var patience = After(Fixture.Patience);
+        while (await depth.DepthAsync(queue, patience.Token).ConfigureAwait(false) is var actual && actual != expected)
+        {
+            Assert.False(patience.IsCancellationRequested, $"It counts {actual} of {expected}.");
+        }
+    }
 
     private protected static DeadLetterInfo Reason(Delivery delivery, DeadLetterReason reason = DeadLetterReason.Rejected) =>
         new() { Reason = reason, Queue = delivery.Queue, Attempts = delivery.Envelope.Attempt, Description = "for the test" };

@@ -119,9 +119,9 @@ public abstract partial class Scenarios : IAsyncLifetime
         await transport.DeclareAsync(new([queue], [.. patterns.Select(pattern => new Binding(pattern, queue))]), Deadline)
             .AsTask().WaitAsync(Fixture.Patience, Time).ConfigureAwait(false);
 
-    private protected async ValueTask<IReceiver> OpenAsync(ITransport transport, string queue, TimeSpan? lease = null, int prefetch = 100)
+    private protected async ValueTask<IReceiver> OpenAsync(ITransport transport, string queue, TimeSpan? lease = null, int prefetch = 100, int lowerOneIn = 10)
     {
-        var options = new ReceiverOptions { Queue = queue, Lease = lease ?? LongLease, Prefetch = prefetch };
+        var options = new ReceiverOptions { Queue = queue, Lease = lease ?? LongLease, Prefetch = prefetch, LowerPriorityOneIn = lowerOneIn };
         return Own(await transport.OpenReceiverAsync(options, Deadline).AsTask().WaitAsync(Fixture.Patience, Time).ConfigureAwait(false));
     }
 

@@ -168,6 +168,30 @@ public enum Fault
     /// <summary>The texts of a dead letter's reason are cut.</summary>
     TrimsDeadLetterTexts,
 
+    /// <summary>No queue gets priorities.</summary>
+    IgnoresPriorities,
+
+    /// <summary>Every queue gets priorities.</summary>
+    InventsPriorities,
+
+    /// <summary>Lower levels wait until nothing else does.</summary>
+    StarvesLowerLevels,
+
+    /// <summary>Lower levels get a share also where they are to get none.</summary>
+    SharesStrictQueues,
+
+    /// <summary>What was delayed has no priority.</summary>
+    DelayForgetsPriority,
+
+    /// <summary>What is retried or released has no priority.</summary>
+    ReturnForgetsPriority,
+
+    /// <summary>A dead letter has no priority.</summary>
+    DeadLetterForgetsPriority,
+
+    /// <summary>A delivery says that it is from the queue of its level.</summary>
+    NamesSubQueues,
+
     /// <summary>Hands out more than was asked for.</summary>
     IgnoresMax,
 

@@ -10,7 +10,8 @@ internal static class FaultyContents
     public static Delivery Wrap(Delivery delivery, FaultSwitch fault)
     {
         var envelope = Change(delivery, fault);
-        return new FaultyDelivery(delivery, envelope, Redeliveries(delivery, fault)) { Defect = delivery.Defect };
+        var queue = fault.Hits(Fault.NamesSubQueues) ? Priorities.SubQueue(delivery.Queue, Priorities.LevelOf(envelope)) : delivery.Queue;
+        return new FaultyDelivery(delivery, queue, envelope, Redeliveries(delivery, fault)) { Defect = delivery.Defect };
     }
 
     /// <summary>The message a second time, which a broker that finds duplicates must not find.</summary>
@@ -69,7 +70,7 @@ internal static class FaultyContents
 
         return fault.Fault switch
         {
-            Fault.ForgetsMetadata when fault.Hits(Fault.ForgetsMetadata) => envelope with { Key = null, CorrelationId = null, CausationId = null },
+            Fault.ForgetsMetadata when fault.Hits(Fault.ForgetsMetadata) => envelope with { Key = null, CorrelationId = null, CausationId = null, Priority = null },
             Fault.ForgetsContentEncoding when fault.Hits(Fault.ForgetsContentEncoding, envelope.ContentEncoding is not null) =>
                 envelope with { ContentEncoding = null },
             Fault.ForgetsExpiry when fault.Hits(Fault.ForgetsExpiry, envelope.ExpiresAt is not null) => envelope with { ExpiresAt = null },
@@ -98,6 +99,7 @@ internal static class FaultyContents
             {
                 DeadLetter = envelope.DeadLetter! with { Reason = DeadLetterReason.Rejected, Description = null },
             },
+            Fault.DeadLetterForgetsPriority when fault.Hits(Fault.DeadLetterForgetsPriority, isDead) => envelope with { Priority = null },
             Fault.TrimsDeadLetterTexts when fault.Hits(Fault.TrimsDeadLetterTexts, isDead) => envelope with
             {
                 DeadLetter = envelope.DeadLetter! with { StackTrace = envelope.DeadLetter.StackTrace?[..1024] },
@@ -120,7 +122,7 @@ internal static class FaultyContents
 
     private static string Ascii(string text) => Encoding.ASCII.GetString(Encoding.ASCII.GetBytes(text));
 
-    private sealed class FaultyDelivery(Delivery inner, Envelope envelope, int redeliveries) : Delivery(inner.Queue, envelope, redeliveries)
+    private sealed class FaultyDelivery(Delivery inner, string queue, Envelope envelope, int redeliveries) : Delivery(queue, envelope, redeliveries)
     {
         public Delivery Inner { get; } = inner;
     }

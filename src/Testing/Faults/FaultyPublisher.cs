@@ -79,6 +79,11 @@ internal sealed class FaultyPublisher(ITransport inner, FaultSwitch fault)
             message = message with { Delay = TimeSpan.Zero };
         }
 
+        if (fault.Hits(Fault.DelayForgetsPriority, message.Delay > TimeSpan.Zero))
+        {
+            message = message with { Envelope = message.Envelope with { Priority = null } };
+        }
+
         if (isTopic && FaultyRouter.IsOn(fault.Fault) && fault.Hits(fault.Fault))
         {
             foreach (var queue in fault.Router.Route(message.Destination.Name, fault.Fault))

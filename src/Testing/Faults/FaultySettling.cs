@@ -72,6 +72,13 @@ internal sealed class FaultySettling(ITransport transport, IReceiver inner, Faul
             return await TellAsync(Settlement.Ack(delivery)).ConfigureAwait(false);
         }
 
+        if (fault.Hits(Fault.ReturnForgetsPriority, kind is SettlementKind.Retry or SettlementKind.Release))
+        {
+            var envelope = delivery.Envelope with { Priority = null, Attempt = delivery.Envelope.Attempt + (kind == SettlementKind.Retry ? 1 : 0) };
+            await PublishAsync(queue, envelope, settlement.Delay).ConfigureAwait(false);
+            return await TellAsync(Settlement.Ack(delivery)).ConfigureAwait(false);
+        }
+
         var result = await TellAsync(settlement).ConfigureAwait(false);
         Count(settlement, result);
         if (result.Status == SettleStatus.Lost && fault.Hits(Fault.NoFencing) && fault.Holders.TryGetValue(id, out var holder))
@@ -172,6 +179,6 @@ internal sealed class FaultySettling(ITransport transport, IReceiver inner, Faul
         return result[0];
     }
 
-    private Task PublishAsync(Destination destination, Envelope envelope) =>
-        transport.PublishAsync(new[] { FaultyContents.Again(new(destination, envelope)) }, new PublishResult[1], CancellationToken.None).AsTask();
+    private Task PublishAsync(Destination destination, Envelope envelope, TimeSpan delay = default) =>
+        transport.PublishAsync(new[] { FaultyContents.Again(new(destination, envelope, delay)) }, new PublishResult[1], CancellationToken.None).AsTask();
 }

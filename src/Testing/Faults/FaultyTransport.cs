@@ -42,7 +42,10 @@ public sealed class FaultyTransport : ITransport, IDeadLetterAccess, IQueueDepth
             throw new TransportException("The queue exists already.", TransportError.TopologyMismatch);
         }
 
-        await OutageAsync(() => _inner.DeclareAsync(topology, cancellationToken), cancellationToken).ConfigureAwait(false);
+        var inner = _fault.Hits(Fault.IgnoresPriorities, topology.PriorityQueues.Count > 0) ? new Topology(topology.Queues, topology.Bindings)
+            : _fault.Hits(Fault.InventsPriorities) ? new Topology(topology.Queues, topology.Bindings, topology.Queues)
+            : topology;
+        await OutageAsync(() => _inner.DeclareAsync(inner, cancellationToken), cancellationToken).ConfigureAwait(false);
         _fault.Router.Add(topology, _fault.Fault);
         if (_fault.Hits(Fault.DeclareEmptiesQueues, isKnown))
         {
@@ -73,7 +76,13 @@ public sealed class FaultyTransport : ITransport, IDeadLetterAccess, IQueueDepth
             await _inner.DeclareAsync(new([options.Queue], []), cancellationToken).ConfigureAwait(false);
         }
 
-        var inner = options with { Lease = _fault.Hits(Fault.GivesAwayEarly) ? options.Lease / 3 : options.Lease };
+        var inner = options with
+        {
+            Lease = _fault.Hits(Fault.GivesAwayEarly) ? options.Lease / 3 : options.Lease,
+            LowerPriorityOneIn = _fault.Hits(Fault.StarvesLowerLevels, options.LowerPriorityOneIn > 0) ? 0
+                : _fault.Hits(Fault.SharesStrictQueues, options.LowerPriorityOneIn == 0) ? PriorityOptions.DefaultLowerOneIn
+                : options.LowerPriorityOneIn,
+        };
         IReceiver? receiver = null;
         await OutageAsync(
             async () => receiver = await _inner.OpenReceiverAsync(inner, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);

@@ -35,7 +35,7 @@ internal sealed class RandomStrikes(ChaosOptions options, int seed, Timeline tim
             messages.Add(message);
             if (Strikes("duplicated", place, options.Duplicates, message.Envelope))
             {
-                duplicates.Add(message);
+                duplicates.Add(FaultyContents.Again(message));
             }
         }
 

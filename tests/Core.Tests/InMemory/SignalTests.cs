@@ -52,7 +52,7 @@ public sealed class SignalTests
     public void A_reader_that_is_woken_too_late_waits_again_at_the_end()
     {
         Assert.True(_queue.TryAdd(Bench.Message("1"), TimeSpan.Zero));
-        var third = new QueueReader(Bench.Lease);
+        var third = new QueueReader(Bench.Lease, 0);
         _queue.Open(third);
 
         Assert.Single(_queue.TakeOrWait(third, 1)!);

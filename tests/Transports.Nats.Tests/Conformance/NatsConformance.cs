@@ -22,6 +22,8 @@ public sealed class NatsOutages(NatsFixture fixture) : OutageScenarios(fixture);
 
 public sealed class NatsOutagesUnderLoad(NatsFixture fixture) : OutageUnderLoadScenarios(fixture);
 
+public sealed class NatsPriorities(NatsFixture fixture) : PriorityScenarios(fixture);
+
 public sealed class NatsPublishing(NatsFixture fixture) : PublishingScenarios(fixture);
 
 public sealed class NatsReceiving(NatsFixture fixture) : ReceivingScenarios(fixture);

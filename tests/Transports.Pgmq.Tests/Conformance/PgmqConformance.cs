@@ -22,6 +22,8 @@ public sealed class PgmqOutages(PgmqFixture fixture) : OutageScenarios(fixture);
 
 public sealed class PgmqOutagesUnderLoad(PgmqFixture fixture) : OutageUnderLoadScenarios(fixture);
 
+public sealed class PgmqPriorities(PgmqFixture fixture) : PriorityScenarios(fixture);
+
 public sealed class PgmqPublishing(PgmqFixture fixture) : PublishingScenarios(fixture);
 
 public sealed class PgmqReceiving(PgmqFixture fixture) : ReceivingScenarios(fixture);

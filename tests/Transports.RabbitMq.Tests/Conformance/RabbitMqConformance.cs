@@ -22,6 +22,8 @@ public sealed class RabbitMqOutages(RabbitMqFixture fixture) : OutageScenarios(f
 
 public sealed class RabbitMqOutagesUnderLoad(RabbitMqFixture fixture) : OutageUnderLoadScenarios(fixture);
 
+public sealed class RabbitMqPriorities(RabbitMqFixture fixture) : PriorityScenarios(fixture);
+
 public sealed class RabbitMqPublishing(RabbitMqFixture fixture) : PublishingScenarios(fixture);
 
 public sealed class RabbitMqReceiving(RabbitMqFixture fixture) : ReceivingScenarios(fixture);
