@@ -55,7 +55,8 @@ public sealed class MessagingDescription
             text.AppendLine(
                 CultureInfo.InvariantCulture,
                 $"  queue {queue.Name}{(named.Drained.Contains(queue.Name, StringComparer.Ordinal) ? ", until it is empty" : "")}: concurrency {queue.Concurrency}, "
-                + $"{queue.FirstWindow} to {queue.LargestWindow} under way, lease {queue.Lease}, {queue.MaxRedeliveries} redeliveries, expired messages: {queue.OnExpired}");
+                + $"{queue.FirstWindow} to {queue.LargestWindow} under way, lease {queue.Lease}, {queue.MaxRedeliveries} redeliveries, expired messages: {queue.OnExpired}"
+                + $"{(queue.Priority is not { } priority ? "" : priority.LowerOneIn == 0 ? ", priorities, strict" : $", priorities, one in {priority.LowerOneIn} for lower ones")}");
             foreach (var binding in named.Topology.Bindings.Where(binding => binding.Queue == queue.Name))
             {
                 text.AppendLine(CultureInfo.InvariantCulture, $"    bound to {binding.Pattern}");

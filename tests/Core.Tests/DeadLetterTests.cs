@@ -127,6 +127,7 @@ public sealed class DeadLetterTests
             CorrelationId = "co",
             CausationId = "ca",
             ReplyTo = "re",
+            Priority = 0,
             Attempt = 3,
             TraceParent = "tp",
             TraceState = "ts",
@@ -153,7 +154,7 @@ public sealed class DeadLetterTests
 
         Assert.Equal(
             """
-            {"id":"1","type":"t","schemaVersion":2,"contentType":"ct","contentEncoding":"ce","sentAt":"2026-11-26T12:00:00+00:00","occurredAt":"2026-11-26T13:00:00+00:00","expiresAt":"2026-11-26T14:00:00+00:00","topic":"to","source":"so","key":"k","subject":"su","correlationId":"co","causationId":"ca","replyTo":"re","attempt":3,"traceParent":"tp","traceState":"ts","baggage":"ba","headers":{"h":"v"},"deadLetter":{"reason":"expired","description":"d","exceptionType":"et","exceptionMessage":"em","stackTrace":"st","attempts":4,"redeliveries":5,"queue":"q","topic":"dt","at":"2026-11-26T15:00:00+00:00","host":"ho"},"body":"b"}
+            {"id":"1","type":"t","schemaVersion":2,"contentType":"ct","contentEncoding":"ce","sentAt":"2026-11-26T12:00:00+00:00","occurredAt":"2026-11-26T13:00:00+00:00","expiresAt":"2026-11-26T14:00:00+00:00","topic":"to","source":"so","key":"k","subject":"su","correlationId":"co","causationId":"ca","replyTo":"re","priority":0,"attempt":3,"traceParent":"tp","traceState":"ts","baggage":"ba","headers":{"h":"v"},"deadLetter":{"reason":"expired","description":"d","exceptionType":"et","exceptionMessage":"em","stackTrace":"st","attempts":4,"redeliveries":5,"queue":"q","topic":"dt","at":"2026-11-26T15:00:00+00:00","host":"ho"},"body":"b"}
 
             """,
             line);
@@ -192,6 +193,7 @@ public sealed class DeadLetterTests
             Id = "7",
             Type = "t",
             Key = "k",
+            Priority = 9,
             Attempt = 5,
             ExpiresAt = Noon.AddDays(1),
             Headers = new Dictionary<string, string> { ["h"] = "v" },
@@ -234,6 +236,26 @@ public sealed class DeadLetterTests
         var message = Assert.Single(recorded);
         Assert.Equal("1", message.Envelope.Id);
         Assert.StartsWith("replay q 1 ", message.DuplicateId, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Letters_that_are_imported_twice_are_stored_once_and_one_message_may_be_two_letters()
+    {
+        var broker = new InMemoryBroker();
+        await using var host = await TestHost.StartAsync(messaging => messaging.UseInMemory(broker).AddConsumer<Ping>("q", static (_, _, _) => new(Outcome.Ack)));
+        var letters = host.Services.GetRequiredService<IDeadLetters>();
+        using var file = new MemoryStream();
+        for (var day = 1; day <= 2; day++)
+        {
+            file.Write(DeadLetterLine.Write(new() { Id = "1", DeadLetter = new() { Reason = DeadLetterReason.Rejected, Queue = "q", At = Noon.AddDays(day) } }).Span);
+        }
+
+        for (var times = 0; times < 2; times++)
+        {
+            file.Position = 0;
+            Assert.Equal(2, await letters.ImportAsync("q", file));
+            Assert.Equal(2, await letters.CountAsync("q"));
+        }
     }
 
     [Fact]

@@ -54,11 +54,15 @@ internal sealed class MessagingSettings
     public ConsumerOptions Read(string queue, ConsumerOptions options)
     {
         var section = _queues.Section(queue);
+        var priority = section.Section(nameof(options.Priority));
         return options with
         {
             Transport = section.Text(nameof(options.Transport)) ?? options.Transport,
             Concurrency = section.Value(nameof(options.Concurrency), options.Concurrency),
             Order = section.Choice(nameof(options.Order), options.Order),
+            Priority = priority.Text(nameof(PriorityOptions.LowerOneIn)) is null
+                ? options.Priority
+                : new() { LowerOneIn = priority.Value(nameof(PriorityOptions.LowerOneIn), 0) },
             Lease = section.Value(nameof(options.Lease), options.Lease),
             RenewLease = section.Value(nameof(options.RenewLease), options.RenewLease),
             MaxRedeliveries = section.Value(nameof(options.MaxRedeliveries), options.MaxRedeliveries),

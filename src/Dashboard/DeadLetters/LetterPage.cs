@@ -21,7 +21,7 @@ internal static class LetterPage
             <dl>
             {Line("Id", envelope.Id)}{Line("Type", envelope.Type)}{Line("Version of its schema", Number(envelope.SchemaVersion))}{Line("Content type", envelope.ContentType)}
             {Line("Content encoding", envelope.ContentEncoding)}{Time(visit, "Sent", envelope.SentAt)}{Time(visit, "Occurred", envelope.OccurredAt)}{Time(visit, "Expires", envelope.ExpiresAt)}
-            {Line("Topic", envelope.Topic)}{Line("Source", envelope.Source)}{Line("Key", envelope.Key)}{Line("Subject", envelope.Subject)}
+            {Line("Topic", envelope.Topic)}{Line("Source", envelope.Source)}{Line("Key", envelope.Key)}{Line("Priority", Number(envelope.Priority))}{Line("Subject", envelope.Subject)}
             {Line("Correlation id", envelope.CorrelationId)}{Line("Causation id", envelope.CausationId)}{Line("Reply to", envelope.ReplyTo)}
             {Line("Trace parent", envelope.TraceParent)}{Line("Trace state", envelope.TraceState)}{Line("Baggage", envelope.Baggage)}
             </dl>

@@ -33,6 +33,7 @@ public sealed class DescriptionTests
               UncountedRelease     Native
               ConfirmedSettlement  Native
               DuplicateDetection   Native
+              Priorities           Unsupported it has no queues
               Transactions         Unsupported it has no database
               queue ping, until it is empty: concurrency 16, 32 to 512 under way, lease 00:00:30, 10 redeliveries, expired messages: DeadLetter
                 bound to a.*
@@ -45,7 +46,8 @@ public sealed class DescriptionTests
               Fencing              Native
               UncountedRelease     Native
               ConfirmedSettlement  Native
-              DuplicateDetection   Unsupported messages are not compared with earlier ones yet; every publish is stored
+              DuplicateDetection   Native
+              Priorities           Native
               Transactions         Unsupported memory takes no part in the transactions of a database
               queue ping: concurrency 16, 32 to 512 under way, lease 00:00:30, 10 redeliveries, expired messages: DeadLetter
                 bound to a.*

@@ -28,12 +28,23 @@ public sealed class RegistrationTests
         Assert.Contains("Concurrency", e.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Priorities_are_part_of_what_they_must_agree_on()
+    {
+        var e = await Assert.ThrowsAsync<MessagingConfigurationException>(() => TestHost.StartAsync(m => m
+            .AddConsumer("q", Ack, o => o with { Priority = new() })
+            .AddConsumer<Pong>("q", (_, _, _) => new(Outcome.Ack))));
+        Assert.Contains("Priority", e.Message, StringComparison.Ordinal);
+    }
+
     public static TheoryData<Func<ConsumerOptions, ConsumerOptions>, string> WrongOptions => new()
     {
         { o => o with { Concurrency = 0 }, "Concurrency of 0" },
         { o => o with { Lease = TimeSpan.FromMilliseconds(1) }, "Lease" },
         { o => o with { MaxRedeliveries = 0 }, "MaxRedeliveries 0" },
         { o => o with { Retry = RetryPolicy.Immediate with { MaxAttempts = 0 } }, "MaxAttempts 0" },
+        { o => o with { Priority = new() { LowerOneIn = 1 } }, "LowerOneIn of 1" },
+        { o => o with { Priority = new() { LowerOneIn = -1 } }, "LowerOneIn of -1" },
         { o => o with { Queue = "Not Legal" }, "'Not Legal'" },
         { o => o with { Queue = "orders.dlq" }, ".dlq" },
         { o => o with { Topics = ["a..b"] }, "'a..b'" },

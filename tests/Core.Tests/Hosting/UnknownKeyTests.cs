@@ -19,6 +19,7 @@ public sealed class UnknownKeyTests
     [InlineData("Transports:a:Typ", "fast", "Messaging:Transports:a:Typ", "'Type'")]
     [InlineData("Transports:b:Type", "fats", "Messaging:Transports:b:Type", "'fast'")]
     [InlineData("Queues:ping:Concurency", "1", "Messaging:Queues:ping:Concurency", "'Concurrency'")]
+    [InlineData("Queues:ping:Priority:LowerOnIn", "1", "Messaging:Queues:ping:Priority:LowerOnIn", "'LowerOneIn'")]
     [InlineData("Queues:pong:Concurrency", "1", "Messaging:Queues:pong", "'ping'")]
     [InlineData("Topics:a.b:Transprot", "1", "Messaging:Topics:a.b:Transprot", "'Transport'")]
     public async Task It_is_named(string key, string value, string path, string hint)

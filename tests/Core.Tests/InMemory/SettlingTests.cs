@@ -73,7 +73,7 @@ public sealed class SettlingTests
         {
             foreach (var second in kinds)
             {
-                await bench.SendAsync("1");
+                await bench.SendAsync($"{Array.IndexOf(kinds, first)} {Array.IndexOf(kinds, second)}");
                 var delivery = await Bench.NextAsync(receiver);
                 Assert.Equal(SettleResult.Settled, await Bench.SettleAsync(receiver, first(delivery)));
                 Assert.Equal(SettleResult.Lost, await Bench.SettleAsync(receiver, second(delivery)));

@@ -7,8 +7,8 @@ namespace Postrider.Core.Tests.InMemory;
 public sealed class SignalTests
 {
     private readonly InMemoryQueue _queue = new("orders", new InMemoryBroker(), new BrokerClock(new FakeTimeProvider()));
-    private readonly QueueReader _first = new(Bench.Lease);
-    private readonly QueueReader _second = new(Bench.Lease);
+    private readonly QueueReader _first = new(Bench.Lease, 0);
+    private readonly QueueReader _second = new(Bench.Lease, 0);
 
     public SignalTests()
     {

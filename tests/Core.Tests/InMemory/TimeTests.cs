@@ -152,7 +152,7 @@ public sealed class TimeTests
         {
             var delay = TimeSpan.FromMicroseconds(microseconds);
             var before = TimeProvider.System.GetTimestamp();
-            var message = new OutgoingMessage(Destination.Queue("orders"), Bench.Message("1"), delay);
+            var message = new OutgoingMessage(Destination.Queue("orders"), Bench.Message($"{microseconds}"), delay);
             await transport.PublishAsync(new[] { message }, results, Bench.Token);
 
             await Bench.NextAsync(receiver);

@@ -19,6 +19,7 @@ public sealed class PublishDefaultsTests : IAsyncDisposable
         [nameof(PublishOptions.Subject)] = (static n => new() { Subject = $"{n}" }, static m => m.Envelope.Subject),
         [nameof(PublishOptions.ContentType)] = (
             static n => new() { ContentType = $"application/json; v={n}" }, static m => m.Envelope.ContentType == "application/json" ? null : m.Envelope.ContentType?[^1..]),
+        [nameof(PublishOptions.Priority)] = (static n => new() { Priority = n }, static m => m.Envelope.Priority is { } level ? $"{level}" : null),
         [nameof(PublishOptions.Headers)] = (static n => new() { Headers = Headers(("h", $"{n}")) }, static m => m.Envelope.Headers.GetValueOrDefault("h")),
         [nameof(PublishOptions.Delay)] = (static n => new() { Delay = TimeSpan.FromSeconds(n) }, static m => m.Delay == default ? null : Text(m.Delay)),
         [nameof(PublishOptions.TimeToLive)] = (static n => new() { TimeToLive = TimeSpan.FromSeconds(n) }, static m => m.Envelope.ExpiresAt is { } end ? Text(end - Noon) : null),

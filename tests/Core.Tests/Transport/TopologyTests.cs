@@ -33,6 +33,15 @@ public sealed class TopologyTests
         Assert.Contains("'stock'", exception.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Has_priorities_for_queues_of_its_own_only()
+    {
+        Assert.Empty(new Topology(["orders"], []).PriorityQueues);
+        Assert.Equal(["orders"], new Topology(["orders", "audit"], [], ["orders"]).PriorityQueues);
+        var e = Assert.Throws<MessagingConfigurationException>(() => new Topology(["orders"], [], ["orders", "stock"]));
+        Assert.Contains("'stock'", e.Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("a.b", "a-b")]
     [InlineData("a.b", "a_b")]
