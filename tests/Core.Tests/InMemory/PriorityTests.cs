@@ -12,15 +12,16 @@ public sealed class PriorityTests
         var receiver = await bench.OpenAsync();
         await SendAsync(bench, "held", 9);
         await SendAsync(bench, "back", 0);
+        await SendAsync(bench, "first", 4);
         await SendAsync(bench, "late", 8);
         var held = await Bench.NextAsync(receiver);
         await Bench.SettleAsync(receiver, Settlement.Release(await Bench.NextAsync(receiver)));
         await bench.Transport.DeclareAsync(new([Bench.Queue], [], [Bench.Queue]), Bench.Token);
-        await SendAsync(bench, "new", 4);
+        await SendAsync(bench, "new", 5);
 
         await Bench.SettleAsync(receiver, Settlement.Release(held));
 
-        Assert.Equal(["held", "late", "new", "back"], await TakeAllAsync(receiver, 4));
+        Assert.Equal(["held", "late", "new", "first", "back"], await TakeAllAsync(receiver, 5));
     }
 
     [Fact]
