@@ -69,6 +69,7 @@ public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth
         DuplicateDetection = Capability.Native,
         Priorities = Capability.Unsupported("not yet"),
         Transactions = Capability.Unsupported("NATS takes no part in the transactions of a database."),
+        RequestReply = Capability.Unsupported("not yet"),
     };
 
     /// <inheritdoc/>

@@ -57,6 +57,7 @@ public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadL
         DuplicateDetection = Capability.Unsupported("PGMQ does not know messages by their ids. Use the inbox where duplicates matter."),
         Priorities = Capability.Unsupported("not yet"),
         Transactions = Capability.Native,
+        RequestReply = Capability.Unsupported("not yet"),
     };
 
     /// <inheritdoc/>

@@ -55,6 +55,7 @@ public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueDep
         DuplicateDetection = Capability.Unsupported("RabbitMQ does not know messages by their ids. Use the inbox where duplicates matter."),
         Priorities = Capability.Unsupported("not yet"),
         Transactions = Capability.Unsupported("RabbitMQ takes no part in the transactions of a database."),
+        RequestReply = Capability.Unsupported("not yet"),
     };
 
     /// <inheritdoc/>

@@ -1,5 +1,6 @@
 using Postrider.Core.Consuming;
 using Postrider.Core.Publishing;
+using Postrider.Core.Requests;
 using Postrider.Core.Transport;
 
 namespace Postrider.Core.Hosting;
@@ -20,6 +21,9 @@ internal sealed class NamedTransport
     public required IReadOnlyList<string> Drained { get; init; }
 
     public required Publisher Publisher { get; init; }
+
+    /// <summary>The answers to what this host asks there.</summary>
+    public required ReplyChannel Replies { get; init; }
 
     public string Name => Status.Name;
 }

@@ -59,6 +59,14 @@ public sealed class InMemoryBroker(TimeProvider? timeProvider = null)
         }
     }
 
+    internal void DeclareReplyQueue(string queue)
+    {
+        lock (_gate)
+        {
+            Add(queue);
+        }
+    }
+
     internal PublishResult Publish(in OutgoingMessage message)
     {
         var name = message.Destination.Name ?? "";

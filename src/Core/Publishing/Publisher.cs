@@ -105,6 +105,7 @@ internal sealed class Publisher(
             ?? (context.Destination.Kind == DestinationKind.Topic ? Names.WhyIllegalTopic(name) : Names.WhyIllegalQueue(name))
             ?? EnvelopeLimits.WhyRefused(wanted, options)
             ?? context.Type.WhyRefused(serializers, wanted)
+            ?? ((wanted.Delay > TimeSpan.Zero || wanted.NotBefore is not null) && Names.IsReplyQueue(name) ? "An answer cannot be delayed." : null)
             ?? (wanted.Topic is not null && context.Destination.Kind == DestinationKind.Queue ? "A send has no topic." : null);
     }
 

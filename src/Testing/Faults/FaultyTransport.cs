@@ -1,4 +1,5 @@
 using Postrider.Core.Transport;
+using Postrider.Testing.Harness;
 
 namespace Postrider.Testing;
 
@@ -7,7 +8,7 @@ namespace Postrider.Testing;
 /// does not test what it says. The conformance suite is proven so, and suites of your own can be.
 /// </summary>
 /// <remarks>It owns the inner transport: disposal goes through.</remarks>
-public sealed class FaultyTransport : ITransport, IDeadLetterAccess, IQueueDepth
+public sealed class FaultyTransport : ITransport, IDeadLetterAccess, IQueueDepth, IReplyQueues
 {
     private readonly ITransport _inner;
     private readonly FaultSwitch _fault;
@@ -81,6 +82,9 @@ public sealed class FaultyTransport : ITransport, IDeadLetterAccess, IQueueDepth
             ? new RenewableFaultyReceiver(this, _inner, receiver, renewal, options, _fault)
             : new FaultyReceiver(this, _inner, receiver!, options, _fault);
     }
+
+    /// <inheritdoc/>
+    public ValueTask<IReplyReader> OpenReplyQueueAsync(string queue, CancellationToken cancellationToken) => ReplyQueues.OpenAsync(_inner, queue, cancellationToken);
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
