@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -10,7 +11,7 @@ namespace Postrider.Transports.Nats;
 /// <para>Thread-safe. Connects at the first use. Dispose of it once, after its receivers.</para>
 /// <para>Bodies are stored as they are and metadata in headers, by the CloudEvents binding for NATS, so any NATS client can read and write them.</para>
 /// </remarks>
-public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth
+public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth, IReplyQueues
 {
     private readonly Subjects _subjects;
     private readonly Links _publishLinks;
@@ -27,6 +28,9 @@ public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth
     private readonly ILogger _log;
     private readonly Lock _gate = new();
     private readonly HashSet<NatsReceiver> _receivers = [];
+
+    /// <summary>How far each queue for answers is read: there is one for each host.</summary>
+    private readonly ConcurrentDictionary<string, ulong> _answersRead = new(StringComparer.Ordinal);
     private int _warned;
     private int _disposed;
 
@@ -69,7 +73,7 @@ public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth
         DuplicateDetection = Capability.Native,
         Priorities = Capability.Unsupported("not yet"),
         Transactions = Capability.Unsupported("NATS takes no part in the transactions of a database."),
-        RequestReply = Capability.Unsupported("not yet"),
+        RequestReply = Capability.Native,
     };
 
     /// <inheritdoc/>
@@ -109,6 +113,16 @@ public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth
             await receiver.DisposeAsync().ConfigureAwait(false);
             throw;
         }
+    }
+
+    /// <inheritdoc/>
+    async ValueTask<IReplyReader> IReplyQueues.OpenReplyQueueAsync(string queue, CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        await _topology.DeclareRepliesAsync(cancellationToken).ConfigureAwait(false);
+        return await ReplyReader.OpenAsync(
+            _api, _subjects.RepliesStream, _subjects.OfQueue(queue), _answersRead.GetValueOrDefault(queue), sequence => _answersRead[queue] = sequence, _log, cancellationToken)
+            .ConfigureAwait(false);
     }
 
     /// <inheritdoc/>

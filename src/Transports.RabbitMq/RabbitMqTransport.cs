@@ -10,7 +10,7 @@ namespace Postrider.Transports.RabbitMq;
 /// <para>Messages are plain AMQP messages, so any client can read and write them: the body is the payload, metadata are basic properties and
 /// headers. A queue has its own name, topics are routing keys of the exchange <c>postrider.topics</c>.</para>
 /// </remarks>
-public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueDepth
+public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueDepth, IReplyQueues
 {
     private readonly RabbitMqOptions _options;
     private readonly Connections _connections;
@@ -55,7 +55,7 @@ public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueDep
         DuplicateDetection = Capability.Unsupported("RabbitMQ does not know messages by their ids. Use the inbox where duplicates matter."),
         Priorities = Capability.Unsupported("not yet"),
         Transactions = Capability.Unsupported("RabbitMQ takes no part in the transactions of a database."),
-        RequestReply = Capability.Unsupported("not yet"),
+        RequestReply = Capability.Native,
     };
 
     /// <inheritdoc/>
@@ -104,6 +104,13 @@ public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueDep
             RabbitMqReceiver.DisposeWhenOpen(opening);
             throw;
         }
+    }
+
+    /// <inheritdoc/>
+    async ValueTask<IReplyReader> IReplyQueues.OpenReplyQueueAsync(string queue, CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        return await ReplyReader.OpenAsync(_connections, _delayed, queue, cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>

@@ -84,7 +84,11 @@ public sealed class FaultyTransport : ITransport, IDeadLetterAccess, IQueueDepth
     }
 
     /// <inheritdoc/>
-    public ValueTask<IReplyReader> OpenReplyQueueAsync(string queue, CancellationToken cancellationToken) => ReplyQueues.OpenAsync(_inner, queue, cancellationToken);
+    public async ValueTask<IReplyReader> OpenReplyQueueAsync(string queue, CancellationToken cancellationToken)
+    {
+        var reader = await ReplyQueues.OpenAsync(_inner, queue, cancellationToken).ConfigureAwait(false);
+        return _fault.Fault == Fault.LosesReplies ? new ReaderOfNothing(reader, _fault) : reader;
+    }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
@@ -149,5 +153,17 @@ public sealed class FaultyTransport : ITransport, IDeadLetterAccess, IQueueDepth
         catch (OperationCanceledException)
         {
         }
+    }
+
+    private sealed class ReaderOfNothing(IReplyReader inner, FaultSwitch fault) : IReplyReader
+    {
+        public async ValueTask<IReadOnlyList<Envelope>> ReadAsync(CancellationToken cancellationToken)
+        {
+            await inner.ReadAsync(cancellationToken).ConfigureAwait(false);
+            fault.Hits(Fault.LosesReplies);
+            return [];
+        }
+
+        public ValueTask DisposeAsync() => inner.DisposeAsync();
     }
 }
