@@ -26,10 +26,6 @@ internal sealed class JetStreamApi(Links links)
     public ValueTask<Answer> PutConsumerAsync(string stream, string consumer, ReadOnlyMemory<byte> config, string doing, CancellationToken cancellationToken) =>
         AskAsync($"CONSUMER.DURABLE.CREATE.{stream}.{consumer}", config, doing, cancellationToken);
 
-    /// <summary>Creates a consumer without a name, which the server deletes when nobody listens to it.</summary>
-    public ValueTask<Answer> CreateConsumerAsync(string stream, ReadOnlyMemory<byte> config, string doing, CancellationToken cancellationToken) =>
-        AskAsync("CONSUMER.CREATE." + stream, config, doing, cancellationToken);
-
     /// <param name="stream">The stream.</param>
     /// <param name="which"><c>{"seq":…}</c>, <c>{"last_by_subj":…}</c> or <c>{"seq":…,"next_by_subj":…}</c>.</param>
     /// <param name="doing">For errors.</param>

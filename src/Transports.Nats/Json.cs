@@ -6,7 +6,7 @@ namespace Postrider.Transports.Nats;
 /// <summary>Configurations as the JetStream API takes them. Times are in nanoseconds.</summary>
 internal static class Json
 {
-    public static byte[] Stream(NatsOptions options, string name, string retention, IReadOnlyList<string> subjects, bool lastOfEachSubjectOnly = false, TimeSpan maxAge = default)
+    public static byte[] Stream(NatsOptions options, string name, string retention, IReadOnlyList<string> subjects, bool lastOfEachSubjectOnly = false)
     {
         var buffer = new ArrayBufferWriter<byte>(512);
         using var json = new Utf8JsonWriter(buffer);
@@ -26,7 +26,7 @@ internal static class Json
         json.WriteNumber("max_consumers", -1);
         json.WriteNumber("max_msgs", -1);
         json.WriteNumber("max_bytes", -1);
-        json.WriteNumber("max_age", Nanoseconds(maxAge));
+        json.WriteNumber("max_age", 0);
         json.WriteNumber("max_msg_size", -1);
         json.WriteNumber("max_msgs_per_subject", lastOfEachSubjectOnly ? 1 : -1);
         json.WriteNumber("duplicate_window", Nanoseconds(options.DuplicateWindow));
@@ -66,29 +66,6 @@ internal static class Json
             json.WriteEndArray();
         }
 
-        json.WriteEndObject();
-        json.WriteEndObject();
-        json.Flush();
-        return buffer.WrittenSpan.ToArray();
-    }
-
-    /// <summary>A consumer without acks that sends what a subject has, from a sequence on, and a sign of life where there is nothing.</summary>
-    public static byte[] PushConsumer(string stream, string filter, string deliverTo, ulong from, TimeSpan heartbeat)
-    {
-        var buffer = new ArrayBufferWriter<byte>(512);
-        using var json = new Utf8JsonWriter(buffer);
-        json.WriteStartObject();
-        json.WriteString("stream_name", stream);
-        json.WriteStartObject("config");
-        json.WriteString("deliver_policy", "by_start_sequence");
-        json.WriteNumber("opt_start_seq", from);
-        json.WriteString("deliver_subject", deliverTo);
-        json.WriteString("ack_policy", "none");
-        json.WriteString("replay_policy", "instant");
-        json.WriteString("filter_subject", filter);
-        json.WriteNumber("idle_heartbeat", Nanoseconds(heartbeat));
-        json.WriteNumber("num_replicas", 1);
-        json.WriteBoolean("mem_storage", true);
         json.WriteEndObject();
         json.WriteEndObject();
         json.Flush();

@@ -50,9 +50,6 @@ internal sealed class NatsTopology(JetStreamApi api, Subjects subjects, Registry
         }).ConfigureAwait(false);
     }
 
-    public ValueTask DeclareRepliesAsync(CancellationToken cancellationToken) =>
-        StreamAsync(subjects.RepliesStream, "limits", [subjects.AllReplies], lastOnly: false, cancellationToken, ReplyReader.LongestStay);
-
     private async ValueTask QueueAsync(string queue, string retention, CancellationToken cancellationToken)
     {
         var stream = subjects.StreamOf(queue);
@@ -62,7 +59,7 @@ internal sealed class NatsTopology(JetStreamApi api, Subjects subjects, Registry
         await ConsumerAsync(stream, Subjects.Parked, [parked], ParkedAckWait, cancellationToken).ConfigureAwait(false);
     }
 
-    private async ValueTask StreamAsync(string stream, string retention, string[] wanted, bool lastOnly, CancellationToken cancellationToken, TimeSpan maxAge = default)
+    private async ValueTask StreamAsync(string stream, string retention, string[] wanted, bool lastOnly, CancellationToken cancellationToken)
     {
         for (var tries = 0; ; tries++)
         {
@@ -70,7 +67,7 @@ internal sealed class NatsTopology(JetStreamApi api, Subjects subjects, Registry
             if (answer.ErrorCode == NatsErrors.StreamNotFound)
             {
                 ThrowUnlessCreating($"the stream '{stream}'");
-                answer = await api.CreateStreamAsync(stream, Json.Stream(Options, stream, retention, wanted, lastOnly, maxAge), Doing, cancellationToken).ConfigureAwait(false);
+                answer = await api.CreateStreamAsync(stream, Json.Stream(Options, stream, retention, wanted, lastOnly), Doing, cancellationToken).ConfigureAwait(false);
                 if (answer.ErrorCode is NatsErrors.StreamNameInUse or NatsErrors.SubjectOverlap && tries < MostTries)
                 {
                     // Another was quicker, or is at it: what overlaps may be this very stream.

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -11,7 +10,7 @@ namespace Postrider.Transports.Nats;
 /// <para>Thread-safe. Connects at the first use. Dispose of it once, after its receivers.</para>
 /// <para>Bodies are stored as they are and metadata in headers, by the CloudEvents binding for NATS, so any NATS client can read and write them.</para>
 /// </remarks>
-public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth, IReplyQueues
+public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth
 {
     private readonly Subjects _subjects;
     private readonly Links _publishLinks;
@@ -28,9 +27,6 @@ public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth, 
     private readonly ILogger _log;
     private readonly Lock _gate = new();
     private readonly HashSet<NatsReceiver> _receivers = [];
-
-    /// <summary>How far each queue for answers is read: there is one for each host.</summary>
-    private readonly ConcurrentDictionary<string, ulong> _answersRead = new(StringComparer.Ordinal);
     private int _warned;
     private int _disposed;
 
@@ -73,7 +69,7 @@ public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth, 
         DuplicateDetection = Capability.Native,
         Priorities = Capability.Unsupported("not yet"),
         Transactions = Capability.Unsupported("NATS takes no part in the transactions of a database."),
-        RequestReply = Capability.Native,
+        RequestReply = Capability.Unsupported("The NATS transport has no queues for answers yet. Send the request with a ReplyTo to a queue that the asking application consumes."),
     };
 
     /// <inheritdoc/>
@@ -113,16 +109,6 @@ public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth, 
             await receiver.DisposeAsync().ConfigureAwait(false);
             throw;
         }
-    }
-
-    /// <inheritdoc/>
-    async ValueTask<IReplyReader> IReplyQueues.OpenReplyQueueAsync(string queue, CancellationToken cancellationToken)
-    {
-        ThrowIfDisposed();
-        await _topology.DeclareRepliesAsync(cancellationToken).ConfigureAwait(false);
-        return await ReplyReader.OpenAsync(
-            _api, _subjects.RepliesStream, _subjects.OfQueue(queue), _answersRead.GetValueOrDefault(queue), sequence => _answersRead[queue] = sequence, _log, cancellationToken)
-            .ConfigureAwait(false);
     }
 
     /// <inheritdoc/>

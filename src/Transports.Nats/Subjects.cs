@@ -33,12 +33,6 @@ internal sealed class Subjects(string prefix)
     /// <summary>The bindings of all queues.</summary>
     public string AllBindings { get; } = prefix + ".b.>";
 
-    /// <summary>The stream of answers to requests.</summary>
-    public string RepliesStream { get; } = prefix + "_replies";
-
-    /// <summary>All answers.</summary>
-    public string AllReplies { get; } = prefix + ".r.>";
-
     /// <summary>What is written to learn the server's time.</summary>
     public string Clock { get; } = prefix + ".c";
 
@@ -48,7 +42,7 @@ internal sealed class Subjects(string prefix)
     public string OfTopic(string topic) => TopicPrefix + topic;
 
     /// <summary>The subject of what is ready in a queue.</summary>
-    public string OfQueue(string queue) => string.Concat(prefix, Names.IsReplyQueue(queue) ? ".r." : ".q.", queue);
+    public string OfQueue(string queue) => string.Concat(prefix, ".q.", queue);
 
     /// <summary>The subject of what is delayed for a queue.</summary>
     public string OfDelayed(string queue) => string.Concat(prefix, ".d.", queue);

@@ -57,7 +57,7 @@ public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadL
         DuplicateDetection = Capability.Unsupported("PGMQ does not know messages by their ids. Use the inbox where duplicates matter."),
         Priorities = Capability.Unsupported("not yet"),
         Transactions = Capability.Native,
-        RequestReply = Capability.Unsupported("PGMQ has no queues for answers yet. Send the request with a ReplyTo to a queue that the asking application consumes."),
+        RequestReply = Capability.Unsupported("The PGMQ transport has no queues for answers yet. Send the request with a ReplyTo to a queue that the asking application consumes."),
     };
 
     /// <inheritdoc/>

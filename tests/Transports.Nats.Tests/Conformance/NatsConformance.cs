@@ -56,8 +56,6 @@ public sealed class NatsBatches(NatsFixture fixture) : BatchScenarios(fixture);
 
 public sealed class NatsRawMessages(NatsFixture fixture) : RawMessageScenarios(fixture);
 
-public sealed class NatsRequests(NatsFixture fixture) : RequestScenarios(fixture);
-
 public sealed class NatsShutdown(NatsFixture fixture) : ShutdownScenarios(fixture);
 
 public sealed class NatsSuspects(NatsFixture fixture) : SuspectScenarios(fixture);
