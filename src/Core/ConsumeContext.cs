@@ -126,9 +126,9 @@ public sealed class ConsumeContext
             throw new InvalidOperationException($"The request {MessageId} of '{Queue}' was answered before. It takes one answer.");
         }
 
-        var isAnswered = await Responder!.RespondAsync(this, answer, options, cancellationToken).ConfigureAwait(false);
-        IsAnswered = isAnswered;
-        return isAnswered;
+        // A context that a test made has nobody to answer to.
+        IsAnswered = Responder is { } responder && await responder.RespondAsync(this, answer, options, cancellationToken).ConfigureAwait(false);
+        return IsAnswered;
     }
 
     /// <summary>

@@ -126,7 +126,7 @@ internal sealed class Publisher(
             Body = operation.Body.Current.Written,
             SentAt = now,
             OccurredAt = wanted.OccurredAt,
-            ExpiresAt = wanted.TimeToLive is { } life ? End(now, delay, life) : null,
+            ExpiresAt = context.ExpiresAt ?? (wanted.TimeToLive is { } life ? End(now, delay, life) : null),
             Topic = context.Destination.Kind == DestinationKind.Topic ? context.Destination.Name : null,
             Source = options.Application,
             Key = wanted.Key,

@@ -25,9 +25,9 @@ internal sealed class Requester(TransportSet transports, AnswerReader answers, M
         where TResponse : notnull
     {
         cancellationToken.ThrowIfCancellationRequested();
-        var started = time.GetTimestamp();
-        var id = wanted.MessageId ?? MessageIds.New(time.GetUtcNow());
-        var timeout = TimeoutOf(wanted);
+        var now = time.GetUtcNow();
+        var id = wanted.MessageId ?? MessageIds.New(now);
+        var timeout = TimeoutOf(wanted, now);
         using var deadline = new CancellationTokenSource(timeout > TimeSpan.Zero && timeout <= Longest ? timeout : Longest, time);
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         var context = new PublishContext(message, type, destination, wanted, limit.Token);
@@ -54,10 +54,12 @@ internal sealed class Requester(TransportSet transports, AnswerReader answers, M
                 MessageId = id,
                 CorrelationId = wanted.CorrelationId ?? (Cause.Current is null ? id : null),
                 ReplyTo = channel.Queue,
-                TimeToLive = Left(timeout, started),
+                TimeToLive = timeout,
                 RequireSubscribers = true,
                 JoinTransaction = false,
             };
+            // Counted from here on, however long it takes to be sent.
+            context.ExpiresAt = now + timeout;
             if ((await publish(context).ConfigureAwait(false)).Status == PublishStatus.Suppressed)
             {
                 throw new PublishException(
@@ -119,16 +121,10 @@ internal sealed class Requester(TransportSet transports, AnswerReader answers, M
     }
 
     /// <summary>As long as was asked for, but no longer than whoever waits for the handler that asks.</summary>
-    private TimeSpan TimeoutOf(PublishOptions wanted)
+    private TimeSpan TimeoutOf(PublishOptions wanted, DateTimeOffset now)
     {
         var timeout = wanted.TimeToLive ?? options.RequestTimeout;
-        var left = Cause.Current is { ReplyTo: not null, ExpiresAt: { } end } ? end - time.GetUtcNow() : timeout;
+        var left = Cause.Current is { ReplyTo: not null, ExpiresAt: { } end } ? end - now : timeout;
         return left < timeout ? left : timeout;
-    }
-
-    private TimeSpan Left(TimeSpan timeout, long started)
-    {
-        var left = timeout - time.GetElapsedTime(started);
-        return left > TimeSpan.Zero ? left : TimeSpan.FromTicks(1);
     }
 }

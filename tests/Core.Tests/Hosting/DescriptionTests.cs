@@ -33,7 +33,9 @@ public sealed class DescriptionTests
               UncountedRelease     Native
               ConfirmedSettlement  Native
               DuplicateDetection   Native
+              Priorities           Unsupported it has no queues
               Transactions         Unsupported it has no database
+              RequestReply         Unsupported it has no queues
               queue ping, until it is empty: concurrency 16, 32 to 512 under way, lease 00:00:30, 10 redeliveries, expired messages: DeadLetter
                 bound to a.*
                 bound to b
@@ -46,7 +48,9 @@ public sealed class DescriptionTests
               UncountedRelease     Native
               ConfirmedSettlement  Native
               DuplicateDetection   Unsupported messages are not compared with earlier ones yet; every publish is stored
+              Priorities           Unsupported not yet
               Transactions         Unsupported memory takes no part in the transactions of a database
+              RequestReply         Native
               queue ping: concurrency 16, 32 to 512 under way, lease 00:00:30, 10 redeliveries, expired messages: DeadLetter
                 bound to a.*
                 bound to b

@@ -5,7 +5,7 @@ namespace Postrider.Testing.Conformance;
 /// <summary>Requests and their answers: an answer, a fault or the end of the time, on every broker alike.</summary>
 public abstract class RequestScenarios(TransportFixture fixture) : HostScenarios(fixture)
 {
-    [Scenario(Fault.ForgetsMetadata, Fault.LosesReplies)]
+    [Scenario(Fault.LosesReplies)]
     public async Task Each_host_gets_the_answers_to_its_own_requests()
     {
         var queue = NewName();
