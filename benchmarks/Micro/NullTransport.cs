@@ -17,6 +17,7 @@ internal sealed class NullTransport : ITransport
         Priorities = Capability.Unsupported("it has no queues"),
         DuplicateDetection = Capability.Native,
         Transactions = Capability.Unsupported("it has no database"),
+        RequestReply = Capability.Unsupported("it has no queues"),
     };
 
     public ValueTask DeclareAsync(Topology topology, CancellationToken cancellationToken) => ValueTask.CompletedTask;

@@ -1,5 +1,6 @@
 using System.Data.Common;
 using Postrider.Core.Consuming;
+using Postrider.Core.Requests;
 using Postrider.Core.Transport;
 
 namespace Postrider;
@@ -104,6 +105,31 @@ public sealed class ConsumeContext
     internal LeaseRenewer? Leases { get; set; }
 
     internal InFlight Place { get; }
+
+    internal Responder? Responder { get; set; }
+
+    internal bool IsAnswered { get; set; }
+
+    /// <summary>
+    /// Answers a request: sends to <see cref="ReplyTo"/>, on the transport that the request came on. Answer once, and be ready to do so again: a handler that fails
+    /// afterwards runs again, and the requester takes the first answer. The answer has the rest of the request's time.
+    /// </summary>
+    /// <returns>False if nobody waits for an answer: the message asks for none, its time is over, or its queue for answers is gone or none.</returns>
+    /// <exception cref="InvalidOperationException">It was answered before, in this run.</exception>
+    /// <exception cref="PublishException">As for <see cref="IMessageBus.SendAsync"/>.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled. The answer may have been sent.</exception>
+    public async ValueTask<bool> RespondAsync<TResponse>(TResponse answer, PublishOptions? options = null, CancellationToken cancellationToken = default)
+        where TResponse : notnull
+    {
+        if (IsAnswered)
+        {
+            throw new InvalidOperationException($"The request {MessageId} of '{Queue}' was answered before. It takes one answer.");
+        }
+
+        // A context that a test made has nobody to answer to.
+        IsAnswered = Responder is { } responder && await responder.RespondAsync(this, answer, options, cancellationToken).ConfigureAwait(false);
+        return IsAnswered;
+    }
 
     /// <summary>
     /// Starts the lease anew, by <see cref="ConsumerOptions.Lease"/> from now on. Only needed with <see cref="ConsumerOptions.RenewLease"/> off; may be called at any

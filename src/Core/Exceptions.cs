@@ -17,6 +17,34 @@ public sealed class PublishException(string message, string messageId, PublishSt
     public PublishStatus Status { get; } = status;
 }
 
+/// <summary>A request was not answered in time. It may have been handled, or may yet be if its consumer had begun.</summary>
+public sealed class RequestTimeoutException(string message, string messageId, Exception? innerException = null) : MessagingException(message, innerException)
+{
+    /// <summary>The request's id.</summary>
+    public string MessageId { get; } = messageId;
+}
+
+/// <summary>A request has failed for good: it is a dead letter, or was discarded. Tells what is known there, but for the stack trace.</summary>
+public sealed class RequestFaultedException(
+    string message, string messageId, DeadLetterReason? reason = null, string? description = null, string? exceptionType = null, string? exceptionMessage = null)
+    : MessagingException(message)
+{
+    /// <summary>The request's id.</summary>
+    public string MessageId { get; } = messageId;
+
+    /// <summary>Why; null if that is not one of the known codes.</summary>
+    public DeadLetterReason? Reason { get; } = reason;
+
+    /// <summary>Why, in words.</summary>
+    public string? Description { get; } = description;
+
+    /// <summary>The full name of the type of the consumer's exception, if there was one.</summary>
+    public string? ExceptionType { get; } = exceptionType;
+
+    /// <summary>The message of the consumer's exception.</summary>
+    public string? ExceptionMessage { get; } = exceptionMessage;
+}
+
 /// <summary>A body cannot be decoded. The message goes to the dead-letter queue at once, its bytes kept.</summary>
 public sealed class MalformedMessageException(string message, Exception? innerException = null) : MessagingException(message, innerException);
 

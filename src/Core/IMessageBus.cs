@@ -22,6 +22,31 @@ public interface IMessageBus
     ValueTask<PublishReceipt> SendAsync<TMessage>(
         string queue, TMessage message, PublishOptions? options = null, CancellationToken cancellationToken = default)
         where TMessage : notnull;
+
+    /// <summary>
+    /// Sends a request to one queue and waits for the answer: <c>await bus.RequestAsync&lt;GetPrice, Price&gt;("pricing", new("apples"))</c>. Its consumer answers by
+    /// <see cref="ConsumeContext.RespondAsync"/>.
+    /// </summary>
+    /// <remarks>
+    /// <para><see cref="PublishOptions.TimeToLive"/> is how long the answer is waited for, by default <see cref="MessagingOptions.RequestTimeout"/>, and in a handler of
+    /// a request no longer than that one has. It travels with the request: no handler runs after it.</para>
+    /// <para>The request is handled at least once, like any message. The answer is this process's: it is lost if that ends.</para>
+    /// </remarks>
+    /// <exception cref="RequestTimeoutException">No answer came in time.</exception>
+    /// <exception cref="RequestFaultedException">The request became a dead letter, or was discarded: there will be no answer.</exception>
+    /// <exception cref="MalformedMessageException">The answer is of another type, or cannot be decoded.</exception>
+    /// <exception cref="PublishException">As for <see cref="SendAsync"/>; <see cref="PublishStatus.Suppressed"/> if the <see cref="PublishingSwitch"/> is off.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled, or the host was stopped. The request may be handled.</exception>
+    ValueTask<TResponse> RequestAsync<TRequest, TResponse>(
+        string queue, TRequest request, PublishOptions? options = null, CancellationToken cancellationToken = default)
+        where TRequest : notnull
+        where TResponse : notnull;
+
+    /// <summary>As the other one, published to a topic, by default the request's own name: the first answer counts, later ones are dropped.</summary>
+    /// <exception cref="PublishException">As for <see cref="PublishAsync"/>; <see cref="PublishStatus.Unroutable"/> if no queue is bound to the topic.</exception>
+    ValueTask<TResponse> RequestAsync<TRequest, TResponse>(TRequest request, PublishOptions? options = null, CancellationToken cancellationToken = default)
+        where TRequest : notnull
+        where TResponse : notnull;
 }
 
 /// <summary>Proof that a message was accepted.</summary>
@@ -87,6 +112,7 @@ public sealed record PublishOptions
 
     /// <summary>
     /// How long it is of use, from when it is visible on; null: for ever. It is checked, by the consumer's clock, each time it is handed out: no handler gets it later.
+    /// For a request it is how long its answer is waited for; null: <see cref="MessagingOptions.RequestTimeout"/>.
     /// </summary>
     public TimeSpan? TimeToLive { get; init; }
 

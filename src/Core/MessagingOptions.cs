@@ -9,6 +9,9 @@ public sealed record MessagingOptions
     /// <summary>How long a publish may take in all: waiting for the broker, and transient failures tried again.</summary>
     public TimeSpan PublishTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>How long the answer to a request is waited for, unless the request says otherwise; at most a day.</summary>
+    public TimeSpan RequestTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
     /// <summary>How long running handlers may go on at shutdown before they are cancelled. Keep it below the host's own shutdown timeout.</summary>
     public TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(20);
 

@@ -75,7 +75,13 @@ public static class MessagingServiceCollectionExtensions
         services.AddSingleton<PublishingSwitch>();
         services.AddSingleton<IMessageBus>(static p => new MessageBus(
             p.GetRequiredService<MessagingRegistration>().PublishMiddleware.ConvertAll(one => (one.Scope, one.Create(p))),
-            p.GetRequiredService<MessagingRegistration>().PublishDefaults, p.GetRequiredService<TransportSet>(), p.GetRequiredService<PublishingSwitch>()));
+            p.GetRequiredService<MessagingRegistration>().PublishDefaults, p.GetRequiredService<TransportSet>(), p.GetRequiredService<PublishingSwitch>(),
+            new(
+                p.GetRequiredService<TransportSet>(),
+                new(
+                    p.GetRequiredService<Serializers>(), p.GetRequiredService<BodyTransforms>(), new(p.GetRequiredService<MessagingRegistration>().Decoders),
+                    p.GetRequiredService<MessagingOptions>().MaxBodyBytes),
+                p.GetRequiredService<MessagingOptions>(), p.GetRequiredService<Telemetry>(), p.GetRequiredService<TimeProvider>())));
         services.AddSingleton<IDeadLetters, DeadLetterService>();
         services.AddHostedService<MessagingHostedService>();
     }

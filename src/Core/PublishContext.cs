@@ -31,4 +31,7 @@ public sealed class PublishContext
     public CancellationToken CancellationToken { get; }
 
     internal MessageType Type { get; }
+
+    /// <summary>When it expires, if that is not counted from the publish on.</summary>
+    internal DateTimeOffset? ExpiresAt { get; set; }
 }

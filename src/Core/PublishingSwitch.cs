@@ -12,7 +12,7 @@ namespace Postrider;
 /// <para>A scope counts before a topic, a topic before a type, a type before the switch for everything. What is not switched by itself follows that one,
 /// whenever it was first used.</para>
 /// <para>A message that is switched off ends as <see cref="PublishStatus.Suppressed"/>: no middleware and no broker sees it, and
-/// <c>postrider.suppressed</c> counts it. Retries and dead letters are no publishes: nothing switches them off.</para>
+/// <c>postrider.suppressed</c> counts it. Retries, dead letters and the faults that requesters are told of are no publishes: nothing switches them off.</para>
 /// </remarks>
 public sealed class PublishingSwitch
 {

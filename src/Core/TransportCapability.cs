@@ -29,4 +29,7 @@ public enum TransportCapability
 
     /// <summary>Messages can be published, and deliveries settled, in a database transaction with what the application writes.</summary>
     Transactions,
+
+    /// <summary>Requests can be answered (<see cref="IMessageBus.RequestAsync{TRequest, TResponse}(string, TRequest, PublishOptions, CancellationToken)"/>).</summary>
+    RequestReply,
 }

@@ -72,6 +72,7 @@ public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth, 
         DuplicateDetection = Capability.Native,
         Priorities = Capability.Emulated("a stream beside the queue's with a consumer for each level; publishing with a priority asks the server first which queues have levels"),
         Transactions = Capability.Unsupported("NATS takes no part in the transactions of a database."),
+        RequestReply = Capability.Unsupported("The NATS transport has no queues for answers yet. Send the request with a ReplyTo to a queue that the asking application consumes."),
     };
 
     /// <inheritdoc/>

@@ -59,6 +59,7 @@ public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadL
                 : Capability.Unsupported("It is switched off: PgmqOptions.DuplicateWindow is zero."),
             Priorities = Capability.Native,
             Transactions = Capability.Native,
+            RequestReply = Capability.Unsupported("The PGMQ transport has no queues for answers yet. Send the request with a ReplyTo to a queue that the asking application consumes."),
         };
     }
 

@@ -11,7 +11,7 @@ namespace Postrider.Transports.RabbitMq;
 /// <para>Messages are plain AMQP messages, so any client can read and write them: the body is the payload, metadata are basic properties and
 /// headers. A queue has its own name, topics are routing keys of the exchange <c>postrider.topics</c>.</para>
 /// </remarks>
-public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueDepth, IMappedTopics
+public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueDepth, IMappedTopics, IReplyQueues
 {
     private readonly RabbitMqOptions _options;
     private readonly Connections _connections;
@@ -58,6 +58,7 @@ public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueDep
         DuplicateDetection = Capability.Unsupported("RabbitMQ does not know messages by their ids. Use the inbox where duplicates matter."),
         Priorities = Capability.Emulated("by a queue for each level, and an exchange that leads messages to them"),
         Transactions = Capability.Unsupported("RabbitMQ takes no part in the transactions of a database."),
+        RequestReply = Capability.Native,
     };
 
     /// <inheritdoc/>
@@ -113,6 +114,13 @@ public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueDep
     /// <inheritdoc/>
     IReadOnlyDictionary<string, string> IMappedTopics.MappedTopics => _options.Topics.ToImmutableSortedDictionary(
         static one => one.Key, static one => one.Value.ToString(), StringComparer.Ordinal);
+
+    /// <inheritdoc/>
+    async ValueTask<IReplyReader> IReplyQueues.OpenReplyQueueAsync(string queue, CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        return await ReplyReader.OpenAsync(_connections, _delayed, queue, cancellationToken).ConfigureAwait(false);
+    }
 
     /// <inheritdoc/>
     ValueTask<long> IQueueDepth.DepthAsync(string queue, CancellationToken cancellationToken)

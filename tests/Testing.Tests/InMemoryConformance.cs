@@ -58,6 +58,8 @@ public sealed class InMemoryBatches(InMemoryFixture fixture) : BatchScenarios(fi
 
 public sealed class InMemoryRawMessages(InMemoryFixture fixture) : RawMessageScenarios(fixture);
 
+public sealed class InMemoryRequests(InMemoryFixture fixture) : RequestScenarios(fixture);
+
 public sealed class InMemoryShutdown(InMemoryFixture fixture) : ShutdownScenarios(fixture);
 
 public sealed class InMemorySuspects(InMemoryFixture fixture) : SuspectScenarios(fixture);

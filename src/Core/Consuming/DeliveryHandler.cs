@@ -5,6 +5,7 @@ using Postrider.Core.DeadLetters;
 using Postrider.Core.Decoding;
 using Postrider.Core.Diagnostics;
 using Postrider.Core.Publishing;
+using Postrider.Core.Requests;
 using Postrider.Core.Retry;
 using Postrider.Core.Serialization;
 using Postrider.Core.Transport;
@@ -14,9 +15,9 @@ namespace Postrider.Core.Consuming;
 /// <summary>Runs one delivery: scope, chain, outcome, settlement. Never throws.</summary>
 internal sealed class DeliveryHandler(
     ConsumerQueue queue, string transport, string system, int maxBodyBytes, BodyTransforms transforms, Decoders decoders, IServiceScopeFactory scopes, Telemetry telemetry,
-    ExceptionReports reports,
-    TimeProvider time, ILogger logger)
+    ExceptionReports reports, FaultReplies? faults, TimeProvider time, ILogger logger)
 {
+    private readonly Responder _responder = new(transport, time, logger);
     private readonly TransactionalHandler _transactional = new(queue, transport, system, telemetry, time, logger);
 
     /// <param name="slot">The delivery's place.</param>
@@ -148,6 +149,8 @@ internal sealed class DeliveryHandler(
                 context.Delivery = delivery;
                 context.Envelope = envelope;
                 context.Time = time;
+                context.Responder = _responder;
+                context.IsAnswered = false;
                 context.Consumer = consumer.Name;
                 context.Services = scope.ServiceProvider;
                 context.CancellationToken = slot.CancellationToken;
@@ -192,6 +195,7 @@ internal sealed class DeliveryHandler(
                     outcome.Exception, delivery.Envelope.Id, queue.Name, attempt, outcome.Reason.ToWireName(), outcome.Description);
                 var ran = outcome.Reason is not (DeadLetterReason.Expired or DeadLetterReason.RedeliveredTooOften);
                 var info = DeadLetterInfos.Create(delivery, outcome, ran ? attempt : attempt - 1, time.GetUtcNow());
+                slot.Fault = FaultOf(slot, info);
                 if (queue.Find(slot.Envelope) is { OnFailed: { } onFailed } consumer)
                 {
                     // Its services come when it is called, and the body is the transport's again by then.
@@ -205,9 +209,23 @@ internal sealed class DeliveryHandler(
                 {
                     logger.Discarding(outcome.Exception, delivery.Envelope.Id, queue.Name, attempt, outcome.Reason.ToWireName(), outcome.Description);
                     telemetry.Discarded(system, queue.Name, outcome.Reason);
+                    slot.Fault = FaultOf(slot, DeadLetterInfos.Create(delivery, outcome, attempt, time.GetUtcNow()));
                 }
 
                 return Settlement.Ack(delivery);
         }
+    }
+
+    /// <summary>What tells a requester that its request has failed, when that is settled; null if nobody waits.</summary>
+    private Func<ValueTask>? FaultOf(InFlight slot, DeadLetterInfo info)
+    {
+        if (faults is null || !FaultReplies.AreWantedFor(slot.Envelope, info.Reason))
+        {
+            return null;
+        }
+
+        // The body is the transport's again by then.
+        var request = slot.Envelope with { Body = default };
+        return () => faults.SendAsync(request, info);
     }
 }

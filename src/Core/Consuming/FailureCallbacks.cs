@@ -5,7 +5,7 @@ using Postrider.Core.Diagnostics;
 namespace Postrider.Core.Consuming;
 
 /// <summary>
-/// Runs <see cref="ConsumerOptions.OnFailed"/> for dead letters that are durable, beside the settling. Their places in the window are free when they have ended,
+/// For failures that are settled, dead letters that are durable among them: tells whoever waits for an answer, and runs <see cref="ConsumerOptions.OnFailed"/>, beside the settling. Their places in the window are free when they have ended,
 /// so there are no more of them than places.
 /// </summary>
 internal sealed class FailureCallbacks(ConsumerQueue queue, Action<InFlight> free, IServiceScopeFactory scopes, ExceptionReports reports, ILogger logger)
@@ -13,12 +13,12 @@ internal sealed class FailureCallbacks(ConsumerQueue queue, Action<InFlight> fre
     private readonly Lock _gate = new();
     private readonly HashSet<Task> _running = [];
 
-    public void Run(InFlight slot, PendingFailure failure)
+    public void Run(InFlight slot)
     {
         lock (_gate)
         {
             _running.RemoveWhere(static task => task.IsCompleted);
-            _running.Add(Task.Run(() => RunAsync(slot, failure)));
+            _running.Add(Task.Run(() => RunAsync(slot)));
         }
     }
 
@@ -31,7 +31,27 @@ internal sealed class FailureCallbacks(ConsumerQueue queue, Action<InFlight> fre
         }
     }
 
-    private async Task RunAsync(InFlight slot, PendingFailure failure)
+    private async Task RunAsync(InFlight slot)
+    {
+        try
+        {
+            if (slot.Fault is { } tell)
+            {
+                await tell().ConfigureAwait(false);
+            }
+
+            if (slot.Failure is { } failure)
+            {
+                await CallAsync(failure).ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            free(slot);
+        }
+    }
+
+    private async ValueTask CallAsync(PendingFailure failure)
     {
         try
         {
@@ -45,10 +65,6 @@ internal sealed class FailureCallbacks(ConsumerQueue queue, Action<InFlight> fre
         {
             logger.OnFailedFailed(e, failure.Message.Envelope.Id, queue.Name);
             reports.Add(new(e, "on-failed", queue.Name) { Consumer = failure.Message.Consumer, Envelope = failure.Message.Envelope with { Body = default } });
-        }
-        finally
-        {
-            free(slot);
         }
     }
 }

@@ -49,6 +49,9 @@ internal sealed class InFlight : IDisposable
     /// <summary>Whom to tell when its dead letter is durable.</summary>
     public PendingFailure? Failure { get; set; }
 
+    /// <summary>Tells whoever waits for its answer, when its failure is settled.</summary>
+    public Func<ValueTask>? Fault { get; set; }
+
     public CancellationToken CancellationToken => _cancellation.Token;
 
     public void Fill(Delivery delivery)
@@ -104,6 +107,7 @@ internal sealed class InFlight : IDisposable
         {
             Delivery = null;
             Failure = null;
+            Fault = null;
             StopReason = null;
             Envelope = null!;
             Context.Delivery = null!;

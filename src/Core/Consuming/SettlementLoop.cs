@@ -131,9 +131,9 @@ internal sealed class SettlementLoop(
             }
 
             telemetry.Settled(system, settlement, result.Status);
-            if (result.Status == SettleStatus.Settled && settlement.Kind == SettlementKind.DeadLetter && slot.Failure is { } failure)
+            if (result.Status == SettleStatus.Settled && (slot.Fault is not null || slot.Failure is not null))
             {
-                failures.Run(slot, failure);
+                failures.Run(slot);
             }
             else
             {

@@ -124,6 +124,15 @@ internal static partial class Log
     public static partial void PublishingFailed(
         this ILogger logger, LogLevel level, string? messageId, string? messageType, Destination destination, TimeSpan duration, string exception);
 
+    [LoggerMessage(50, LogLevel.Debug, "The answer {MessageId} is dropped: nobody waits for it, or its request {RequestId} has been answered.")]
+    public static partial void AnswerDropped(this ILogger logger, string messageId, string? requestId);
+
+    [LoggerMessage(51, LogLevel.Warning, "The request {MessageId} of '{Queue}' is not answered: {Reason}")]
+    public static partial void NotAnswered(this ILogger logger, string messageId, string queue, string reason);
+
+    [LoggerMessage(52, LogLevel.Warning, "Whoever sent the request {MessageId} of '{Queue}' could not be told that it failed: {Reason}")]
+    public static partial void FaultNotSent(this ILogger logger, string messageId, string queue, string reason);
+
     /// <summary>For everything that is logged while a message is handled.</summary>
     public static IDisposable? BeginHandling(this ILogger logger, ConsumeContext context) =>
         Handling(logger, context.MessageId, context.Queue, context.Consumer, context.Attempt, context.CorrelationId);

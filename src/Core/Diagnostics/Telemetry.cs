@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Postrider.Core.Publishing;
+using Postrider.Core.Requests;
 using Postrider.Core.Transport;
 
 namespace Postrider.Core.Diagnostics;
@@ -23,6 +24,7 @@ internal sealed class Telemetry : IDisposable
     private const string ConsumerGroup = "messaging.consumer.group.name";
     private const string ErrorType = "error.type";
     private const string Reason = "postrider.reason";
+    private const string RequestOutcomeName = "postrider.request.outcome";
 
     private static readonly ActivitySource Source = new(Name);
     private static readonly double[] DurationBuckets = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
@@ -42,6 +44,9 @@ internal sealed class Telemetry : IDisposable
     private readonly Counter<long> _reportsFailed;
     private readonly Counter<long> _reportsLost;
     private readonly Counter<long> _lost;
+    private readonly Counter<long> _requests;
+    private readonly Counter<long> _answersDropped;
+    private readonly Counter<long> _faultsLost;
 
     public Telemetry(IMeterFactory? meters, TimeProvider time)
     {
@@ -61,6 +66,9 @@ internal sealed class Telemetry : IDisposable
         _reportsFailed = _meter.CreateCounter<long>("postrider.reports.failed", "{report}", "Exception reporters that threw.");
         _reportsLost = _meter.CreateCounter<long>("postrider.reports.lost", "{report}", "Exceptions not reported because too many were waiting.");
         _lost = _meter.CreateCounter<long>("postrider.settlements.lost", "{message}", "Settlements without effect because the lease was over.");
+        _requests = _meter.CreateCounter<long>("postrider.requests", "{request}", "Requests, by what they came to.");
+        _answersDropped = _meter.CreateCounter<long>("postrider.answers.dropped", "{message}", "Answers that nobody waits for any more, or had one already.");
+        _faultsLost = _meter.CreateCounter<long>("postrider.faults.lost", "{message}", "Requesters that could not be told of a failure.");
     }
 
     public readonly record struct Operation(Activity? Activity, long Started, string System);
@@ -188,6 +196,19 @@ internal sealed class Telemetry : IDisposable
         _discarded.Add(1, new(System, system), new(DestinationName, queue), new(Reason, reason.ToWireName()));
 
     public void Redelivered(string system, string queue) => _redelivered.Add(1, new(System, system), new(DestinationName, queue));
+
+    public void Requested(string system, string destination, RequestOutcome outcome) => _requests.Add(
+        1, new(System, system), new(DestinationName, destination), new(RequestOutcomeName, outcome switch
+        {
+            RequestOutcome.Answered => "answered",
+            RequestOutcome.Faulted => "faulted",
+            RequestOutcome.TimedOut => "timed_out",
+            _ => "failed",
+        }));
+
+    public void AnswerDropped(string system) => _answersDropped.Add(1, new KeyValuePair<string, object?>(System, system));
+
+    public void FaultLost(string system, string queue) => _faultsLost.Add(1, new(System, system), new(DestinationName, queue));
 
     public void ReportFailed() => _reportsFailed.Add(1);
 

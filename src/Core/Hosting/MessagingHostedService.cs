@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 using Postrider.Core.Consuming;
 using Postrider.Core.Decoding;
 using Postrider.Core.Diagnostics;
+using Postrider.Core.Requests;
 using Postrider.Core.Serialization;
 using Postrider.Core.Supervision;
 using Postrider.Core.Transport;
@@ -80,6 +81,9 @@ internal sealed class MessagingHostedService(
         }
 
         await _running.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+        // Last, as running handlers may have been waiting for answers.
+        await Task.WhenAll(transports.All.Select(static transport => transport.Replies.DisposeAsync().AsTask())).ConfigureAwait(false);
         if (_reports is { } reports)
         {
             await reports.DisposeAsync().ConfigureAwait(false);
@@ -170,7 +174,8 @@ internal sealed class MessagingHostedService(
     private async Task ConsumeAsync(NamedTransport named, ConsumerQueue queue, ExceptionReports reports, ILogger logger, CancellationTokenSource stop)
     {
         var handler = new DeliveryHandler(
-            queue, named.Name, named.Transport.Capabilities.System, options.MaxBodyBytes, transforms, _decoders, scopes, telemetry, reports, time, logger);
+            queue, named.Name, named.Transport.Capabilities.System, options.MaxBodyBytes, transforms, _decoders, scopes, telemetry, reports,
+            new FaultReplies(named.Publisher, named.Name, named.Transport.Capabilities.System, telemetry, time, logger), time, logger);
         var supervisor = new QueueSupervisor(
             named.Transport, named.Topology, queue, handler, options, named.Status, scopes, telemetry, reports, time, logger);
         try

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Configuration;
 using Postrider.Core.Consuming;
 using Postrider.Core.Entities;
 using Postrider.Core.Publishing;
+using Postrider.Core.Requests;
 using Postrider.Core.Serialization;
 using Postrider.Core.Transport;
 
@@ -136,6 +137,9 @@ internal sealed class MessagingRegistration
     public void Check(MessagingOptions options)
     {
         Require(options.PublishTimeout > TimeSpan.Zero, $"PublishTimeout must be positive; it is {options.PublishTimeout}.");
+        Require(
+            options.RequestTimeout > TimeSpan.Zero && options.RequestTimeout <= Requester.Longest,
+            $"RequestTimeout must be positive and at most {Requester.Longest}; it is {options.RequestTimeout}.");
         Require(options.DrainTimeout >= TimeSpan.Zero, $"DrainTimeout must not be negative; it is {options.DrainTimeout}.");
         Require(options.FailFastAfter is not { } after || after >= TimeSpan.Zero, "FailFastAfter must not be negative.");
         Require(options.MaxBodyBytes > 0, $"MaxBodyBytes must be positive; it is {options.MaxBodyBytes}.");

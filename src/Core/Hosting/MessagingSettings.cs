@@ -39,6 +39,7 @@ internal sealed class MessagingSettings
     {
         Application = Root.Text(nameof(options.Application)) ?? options.Application,
         PublishTimeout = Root.Value(nameof(options.PublishTimeout), options.PublishTimeout),
+        RequestTimeout = Root.Value(nameof(options.RequestTimeout), options.RequestTimeout),
         DrainTimeout = Root.Value(nameof(options.DrainTimeout), options.DrainTimeout),
         FailFastAfter = Root.Text(nameof(options.FailFastAfter)) is null
             ? options.FailFastAfter

@@ -1,6 +1,7 @@
 using System.Collections.ObjectModel;
 using Postrider.Core.Consuming;
 using Postrider.Core.Publishing;
+using Postrider.Core.Requests;
 using Postrider.Core.Transport;
 
 namespace Postrider.Core.Hosting;
@@ -21,6 +22,9 @@ internal sealed class NamedTransport
     public required IReadOnlyList<string> Drained { get; init; }
 
     public required Publisher Publisher { get; init; }
+
+    /// <summary>The answers to what this host asks there.</summary>
+    public required ReplyChannel Replies { get; init; }
 
     public string Name => Status.Name;
 

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Postrider.Core.Consuming;
 using Postrider.Core.Diagnostics;
 using Postrider.Core.Serialization;
@@ -114,6 +115,9 @@ internal sealed class TransportSet : IAsyncDisposable
             Queues = queues,
             Topology = registration.BuildTopology(queues),
             Drained = drains ? [.. all[false].Select(static queue => queue.Name)] : [],
+            Replies = new(
+                transport, status, services.GetRequiredService<Telemetry>(), services.GetRequiredService<TimeProvider>(),
+                new SafeLogger(services.GetRequiredService<ILoggerFactory>().CreateLogger("Postrider"))),
             Publisher = new(
                 transport, serializers, services.GetRequiredService<BodyTransforms>(), services.GetRequiredService<MessagingOptions>(), status,
                 services.GetRequiredService<Telemetry>(), services.GetRequiredService<TimeProvider>()),

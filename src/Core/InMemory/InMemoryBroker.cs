@@ -87,6 +87,14 @@ public sealed class InMemoryBroker
         }
     }
 
+    internal void DeclareReplyQueue(string queue)
+    {
+        lock (_gate)
+        {
+            Add(queue);
+        }
+    }
+
     internal PublishResult Publish(in OutgoingMessage message)
     {
         var (kind, name) = (message.Destination.Kind, message.Destination.Name ?? "");

@@ -9,7 +9,7 @@ namespace Postrider.Core.InMemory;
 /// <para>Disposing of it, or of a receiver, is like losing a connection: deliveries that were not settled can no longer be, and are
 /// handed out again when their leases are over, counted as redeliveries.</para>
 /// </remarks>
-public sealed class InMemoryTransport : ITransport, IDeadLetterAccess, IQueueDepth
+public sealed class InMemoryTransport : ITransport, IDeadLetterAccess, IQueueDepth, IReplyQueues
 {
     private static readonly TransportCapabilities Abilities = new()
     {
@@ -23,6 +23,7 @@ public sealed class InMemoryTransport : ITransport, IDeadLetterAccess, IQueueDep
         DuplicateDetection = Capability.Native,
         Priorities = Capability.Native,
         Transactions = Capability.Unsupported("memory takes no part in the transactions of a database"),
+        RequestReply = Capability.Native,
     };
 
     private readonly InMemoryBroker _broker;
@@ -84,6 +85,13 @@ public sealed class InMemoryTransport : ITransport, IDeadLetterAccess, IQueueDep
             _receivers.Add(receiver);
             return new(receiver);
         }
+    }
+
+    /// <inheritdoc/>
+    async ValueTask<IReplyReader> IReplyQueues.OpenReplyQueueAsync(string queue, CancellationToken cancellationToken)
+    {
+        _broker.DeclareReplyQueue(queue);
+        return new InMemoryReplyReader(_broker, await OpenReceiverAsync(new() { Queue = queue }, cancellationToken).ConfigureAwait(false), queue);
     }
 
     /// <inheritdoc/>

@@ -1,4 +1,5 @@
 using Postrider.Core.Hosting;
+using Postrider.Core.Requests;
 using Postrider.Core.Serialization;
 using Postrider.Core.Transport;
 
@@ -12,11 +13,13 @@ internal sealed class MessageBus : IMessageBus
     private readonly PublishDefaults _defaults;
     private readonly TransportSet _transports;
     private readonly PublishingSwitch _switch;
+    private readonly Requester _requester;
 
     public MessageBus(
-        IReadOnlyList<(PublishScope Scope, PublishMiddleware Middleware)> middlewares, PublishDefaults defaults, TransportSet transports, PublishingSwitch publishing)
+        IReadOnlyList<(PublishScope Scope, PublishMiddleware Middleware)> middlewares, PublishDefaults defaults, TransportSet transports, PublishingSwitch publishing,
+        Requester requester)
     {
-        (_defaults, _transports, _switch) = (defaults, transports, publishing);
+        (_defaults, _transports, _switch, _requester) = (defaults, transports, publishing, requester);
         _chain = transports.All.Count == 1 ? transports.Default.Publisher.PublishAsync : context => transports.For(context).Publisher.PublishAsync(context);
         foreach (var (scope, middleware) in middlewares.Where(static one => !one.Scope.IsEverything).Reverse())
         {
@@ -46,10 +49,34 @@ internal sealed class MessageBus : IMessageBus
         return PublishAsync(message, MessageType<TMessage>.Instance, Destination.Queue(queue), options, cancellationToken);
     }
 
-    private ValueTask<PublishReceipt> PublishAsync(
-        object message, MessageType type, Destination destination, PublishOptions? options, CancellationToken cancellationToken)
+    public ValueTask<TResponse> RequestAsync<TRequest, TResponse>(string queue, TRequest request, PublishOptions? options, CancellationToken cancellationToken)
+        where TRequest : notnull
+        where TResponse : notnull
     {
-        var context = new PublishContext(message, type, destination, _defaults.Complete(options, type, destination) ?? NoOptions, cancellationToken);
-        return _switch.Suppresses(context.MessageType, destination) ? new(_transports.For(context).Publisher.Suppress(context)) : _chain(context);
+        ArgumentNullException.ThrowIfNull(queue);
+        ArgumentNullException.ThrowIfNull(request);
+        return RequestAsync<TResponse>(request, MessageType<TRequest>.Instance, Destination.Queue(queue), options, cancellationToken);
     }
+
+    public ValueTask<TResponse> RequestAsync<TRequest, TResponse>(TRequest request, PublishOptions? options, CancellationToken cancellationToken)
+        where TRequest : notnull
+        where TResponse : notnull
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        var type = MessageType<TRequest>.Instance;
+        return RequestAsync<TResponse>(request, type, Destination.Topic(options?.Topic ?? type.Name ?? options?.MessageType ?? ""), options, cancellationToken);
+    }
+
+    private ValueTask<TResponse> RequestAsync<TResponse>(
+        object request, MessageType type, Destination destination, PublishOptions? options, CancellationToken cancellationToken)
+        where TResponse : notnull =>
+        _requester.AskAsync<TResponse>(
+            PublishAsync, request, type, destination, _defaults.Complete(options, type, destination) ?? NoOptions, cancellationToken);
+
+    private ValueTask<PublishReceipt> PublishAsync(
+        object message, MessageType type, Destination destination, PublishOptions? options, CancellationToken cancellationToken) =>
+        PublishAsync(new(message, type, destination, _defaults.Complete(options, type, destination) ?? NoOptions, cancellationToken));
+
+    private ValueTask<PublishReceipt> PublishAsync(PublishContext context) =>
+        _switch.Suppresses(context.MessageType, context.Destination) ? new(_transports.For(context).Publisher.Suppress(context)) : _chain(context);
 }

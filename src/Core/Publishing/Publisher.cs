@@ -105,6 +105,7 @@ internal sealed class Publisher(
             ?? (context.Destination.Kind == DestinationKind.Topic ? Names.WhyIllegalTopic(name) : Names.WhyIllegalQueue(name))
             ?? EnvelopeLimits.WhyRefused(wanted, options)
             ?? context.Type.WhyRefused(serializers, wanted)
+            ?? ((wanted.Delay > TimeSpan.Zero || wanted.NotBefore is not null) && Names.IsReplyQueue(name) ? "An answer cannot be delayed." : null)
             ?? (wanted.Topic is not null && context.Destination.Kind == DestinationKind.Queue ? "A send has no topic." : null);
     }
 
@@ -125,7 +126,7 @@ internal sealed class Publisher(
             Body = operation.Body.Current.Written,
             SentAt = now,
             OccurredAt = wanted.OccurredAt,
-            ExpiresAt = wanted.TimeToLive is { } life ? End(now, delay, life) : null,
+            ExpiresAt = context.ExpiresAt ?? (wanted.TimeToLive is { } life ? End(now, delay, life) : null),
             Topic = context.Destination.Kind == DestinationKind.Topic ? context.Destination.Name : null,
             Source = options.Application,
             Key = wanted.Key,

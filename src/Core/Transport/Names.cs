@@ -1,11 +1,12 @@
 using System.Buffers;
+using System.Security.Cryptography;
 
 namespace Postrider.Core.Transport;
 
 /// <summary>One rule of names for every transport, so that a change of broker never meets an illegal name.</summary>
 /// <remarks>
 /// Queue: words of <c>a-z 0-9 _ -</c> separated by dots, at most <see cref="MaxQueueLength"/> characters; the first word is not <c>amq</c>, which RabbitMQ keeps
-/// for itself, nor <c>postrider</c>. Two queues of an application must differ in more than <c>. - _</c> (<see cref="SameAs"/>).
+/// for itself, nor <c>postrider</c>, but for queues of answers (<see cref="IsReplyQueue"/>). Two queues of an application must differ in more than <c>. - _</c> (<see cref="SameAs"/>).
 /// Topic: words of <c>A-Z a-z 0-9 _ -</c> separated by dots, at most <see cref="MaxTopicLength"/> characters.
 /// Pattern: a topic in which a word may also be <c>*</c> or <c>#</c>.
 /// </remarks>
@@ -18,6 +19,9 @@ public static class Names
     public const int MaxTopicLength = 255;
 
     private const string DeadLetterSuffix = ".dlq";
+    private const string ReplyPrefix = "postrider.replies.";
+    private const int ReplyIdLength = 24;
+    private static readonly SearchValues<char> ReplyIdCharacters = SearchValues.Create("0123456789abcdef");
     private static readonly SearchValues<char> QueueCharacters = SearchValues.Create("abcdefghijklmnopqrstuvwxyz0123456789_-.");
     private static readonly SearchValues<char> TopicCharacters =
         SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.");
@@ -27,6 +31,13 @@ public static class Names
 
     /// <summary>Whether the name is that of a dead-letter queue.</summary>
     public static bool IsDeadLetterQueue(string queue) => queue.EndsWith(DeadLetterSuffix, StringComparison.Ordinal);
+
+    /// <summary>
+    /// Whether the name is that of a queue for answers, <c>postrider.replies.</c> and 24 hexadecimal digits: it is sent to like others, and neither declared nor consumed.
+    /// </summary>
+    public static bool IsReplyQueue(string? name) =>
+        name is not null && name.Length == ReplyPrefix.Length + ReplyIdLength && name.StartsWith(ReplyPrefix, StringComparison.Ordinal)
+        && !name.AsSpan(ReplyPrefix.Length).ContainsAnyExcept(ReplyIdCharacters);
 
     /// <summary>What a queue's name is on brokers that have neither dots nor dashes (PGMQ): names that are the same there are refused everywhere.</summary>
     public static string SameAs(string queue)
@@ -44,6 +55,11 @@ public static class Names
             throw new MessagingConfigurationException(why);
         }
 
+        if (IsReplyQueue(name))
+        {
+            throw new MessagingConfigurationException($"The queue name {Quote(name)} is kept for answers; their queues are made by themselves.");
+        }
+
         if (IsDeadLetterQueue(name))
         {
             throw new MessagingConfigurationException(
@@ -56,7 +72,8 @@ public static class Names
     {
         var length = name is not null && IsDeadLetterQueue(name) ? name.Length - DeadLetterSuffix.Length : name?.Length ?? 0;
         return WhyIllegal("queue", name, length, MaxQueueLength, QueueCharacters, "a-z, 0-9, '_' and '-'")
-            ?? (name is "amq" or "postrider" || name!.StartsWith("amq.", StringComparison.Ordinal) || name.StartsWith("postrider.", StringComparison.Ordinal)
+            ?? (name is "amq" or "postrider" || name!.StartsWith("amq.", StringComparison.Ordinal)
+                || (name.StartsWith("postrider.", StringComparison.Ordinal) && !IsReplyQueue(name))
                 ? $"The queue name {Quote(name)} is illegal: the first words 'amq' and 'postrider' are kept for RabbitMQ and for Postrider itself."
                 : null);
     }
@@ -84,6 +101,8 @@ public static class Names
             }
         }
     }
+
+    internal static string NewReplyQueue() => ReplyPrefix + RandomNumberGenerator.GetHexString(ReplyIdLength, lowercase: true);
 
     private static string? WhyIllegal(string kind, string? name, int length, int limit, SearchValues<char> legal, string characters)
     {

@@ -39,6 +39,9 @@ public sealed record TransportCapabilities
     /// </summary>
     public required Capability Transactions { get; init; }
 
+    /// <summary>Requests can be answered: it has queues for answers (the transport is <see cref="IReplyQueues"/>).</summary>
+    public required Capability RequestReply { get; init; }
+
     /// <summary>One of them.</summary>
     public Capability this[TransportCapability capability] => capability switch
     {
@@ -51,6 +54,7 @@ public sealed record TransportCapabilities
         TransportCapability.DuplicateDetection => DuplicateDetection,
         TransportCapability.Priorities => Priorities,
         TransportCapability.Transactions => Transactions,
+        TransportCapability.RequestReply => RequestReply,
         _ => throw new ArgumentOutOfRangeException(nameof(capability), capability, null),
     };
 }

@@ -296,4 +296,7 @@ public enum Fault
 
     /// <summary>Says that it takes part in transactions of a database, and does not.</summary>
     ClaimsTransactions,
+
+    /// <summary>Answers to requests are stored, and never read.</summary>
+    LosesReplies,
 }

@@ -1,4 +1,5 @@
 using Postrider.Core.Transport;
+using Postrider.Testing.Harness;
 
 namespace Postrider.Testing;
 
@@ -7,7 +8,7 @@ namespace Postrider.Testing;
 /// does not test what it says. The conformance suite is proven so, and suites of your own can be.
 /// </summary>
 /// <remarks>It owns the inner transport: disposal goes through.</remarks>
-public sealed class FaultyTransport : ITransport, IDeadLetterAccess, IQueueDepth
+public sealed class FaultyTransport : ITransport, IDeadLetterAccess, IQueueDepth, IReplyQueues
 {
     private readonly ITransport _inner;
     private readonly FaultSwitch _fault;
@@ -92,6 +93,13 @@ public sealed class FaultyTransport : ITransport, IDeadLetterAccess, IQueueDepth
     }
 
     /// <inheritdoc/>
+    public async ValueTask<IReplyReader> OpenReplyQueueAsync(string queue, CancellationToken cancellationToken)
+    {
+        var reader = await ReplyQueues.OpenAsync(_inner, queue, cancellationToken).ConfigureAwait(false);
+        return _fault.Fault == Fault.LosesReplies ? new ReaderOfNothing(reader, _fault) : reader;
+    }
+
+    /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         _publisher.Close();
@@ -154,5 +162,17 @@ public sealed class FaultyTransport : ITransport, IDeadLetterAccess, IQueueDepth
         catch (OperationCanceledException)
         {
         }
+    }
+
+    private sealed class ReaderOfNothing(IReplyReader inner, FaultSwitch fault) : IReplyReader
+    {
+        public async ValueTask<IReadOnlyList<Envelope>> ReadAsync(CancellationToken cancellationToken)
+        {
+            await inner.ReadAsync(cancellationToken).ConfigureAwait(false);
+            fault.Hits(Fault.LosesReplies);
+            return [];
+        }
+
+        public ValueTask DisposeAsync() => inner.DisposeAsync();
     }
 }

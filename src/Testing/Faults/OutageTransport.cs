@@ -1,9 +1,10 @@
 using Postrider.Core.Transport;
+using Postrider.Testing.Harness;
 
 namespace Postrider.Testing;
 
 /// <summary>See <see cref="Outage"/>.</summary>
-internal sealed class OutageTransport(ITransport inner, Outage outage) : ITransport
+internal sealed class OutageTransport(ITransport inner, Outage outage) : ITransport, IReplyQueues
 {
     private int _inFlight;
 
@@ -49,6 +50,33 @@ internal sealed class OutageTransport(ITransport inner, Outage outage) : ITransp
         return receiver is ILeaseRenewal renewal
             ? new RenewableOutageReceiver(receiver, renewal, outage)
             : new OutageReceiver(receiver, outage);
+    }
+
+    public async ValueTask<IReplyReader> OpenReplyQueueAsync(string queue, CancellationToken cancellationToken)
+    {
+        outage.ThrowIfOn();
+        return new OutageReplyReader(await ReplyQueues.OpenAsync(inner, queue, cancellationToken).ConfigureAwait(false), outage);
+    }
+
+    public ValueTask DisposeAsync() => inner.DisposeAsync();
+}
+
+/// <summary>See <see cref="Outage"/>.</summary>
+internal sealed class OutageReplyReader(IReplyReader inner, Outage outage) : IReplyReader
+{
+    public async ValueTask<IReadOnlyList<Envelope>> ReadAsync(CancellationToken cancellationToken)
+    {
+        outage.ThrowIfOn();
+        var connection = outage.Connection;
+        using var ends = CancellationTokenSource.CreateLinkedTokenSource(connection, cancellationToken);
+        try
+        {
+            return await inner.ReadAsync(ends.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (connection.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            throw Outage.Error();
+        }
     }
 
     public ValueTask DisposeAsync() => inner.DisposeAsync();

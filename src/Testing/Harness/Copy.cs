@@ -79,5 +79,19 @@ internal sealed class Flow
         set => s_current.Value = value;
     }
 
-    public int Open { get; set; }
+    private TaskCompletionSource? _begins;
+
+    /// <summary>How many copies are open. Guarded by the tracker's lock.</summary>
+    public int Open
+    {
+        get;
+        set
+        {
+            field = value;
+            _begins?.TrySetResult();
+        }
+    }
+
+    /// <summary>Completes with the first publish. To be called before it.</summary>
+    public Task Begins() => (_begins = new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
 }

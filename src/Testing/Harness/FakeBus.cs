@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using Postrider.Core.Publishing;
 using Postrider.Core.Serialization;
@@ -10,6 +11,7 @@ namespace Postrider.Testing;
 /// <param name="time">The clock of the timeline; the system's if null.</param>
 public sealed class FakeBus(TimeProvider? time = null) : IMessageBus
 {
+    private readonly ConcurrentDictionary<(Type, Type), Func<object, object>> _answers = new();
     private readonly Timeline _timeline = new(time ?? TimeProvider.System);
 
     /// <inheritdoc/>
@@ -30,7 +32,38 @@ public sealed class FakeBus(TimeProvider? time = null) : IMessageBus
         return KeepAsync(message, Destination.Queue(queue), options, cancellationToken);
     }
 
-    /// <summary>What was published or sent.</summary>
+    /// <summary>Answers requests of a type from now on. What it throws is what the requester gets.</summary>
+    public void Answer<TRequest, TResponse>(Func<TRequest, TResponse> answer)
+        where TRequest : notnull
+        where TResponse : notnull
+    {
+        ArgumentNullException.ThrowIfNull(answer);
+        _answers[(typeof(TRequest), typeof(TResponse))] = request => answer((TRequest)request);
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="MessagingTestException">No answer was set by <see cref="Answer"/>.</exception>
+    public async ValueTask<TResponse> RequestAsync<TRequest, TResponse>(
+        string queue, TRequest request, PublishOptions? options = null, CancellationToken cancellationToken = default)
+        where TRequest : notnull
+        where TResponse : notnull
+    {
+        await SendAsync(queue, request, options, cancellationToken).ConfigureAwait(false);
+        return AnswerTo<TRequest, TResponse>(request);
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="MessagingTestException">No answer was set by <see cref="Answer"/>.</exception>
+    public async ValueTask<TResponse> RequestAsync<TRequest, TResponse>(
+        TRequest request, PublishOptions? options = null, CancellationToken cancellationToken = default)
+        where TRequest : notnull
+        where TResponse : notnull
+    {
+        await PublishAsync(request, options, cancellationToken).ConfigureAwait(false);
+        return AnswerTo<TRequest, TResponse>(request);
+    }
+
+    /// <summary>What was published, sent or requested.</summary>
     /// <param name="where">Which messages; null: all of the type.</param>
     /// <param name="condition">The words of <paramref name="where"/>, for failures. Leave it out.</param>
     public Observed<PublishedMessage<TMessage>> Published<TMessage>(
@@ -39,6 +72,11 @@ public sealed class FakeBus(TimeProvider? time = null) : IMessageBus
 
     /// <summary>Forgets what was published.</summary>
     public void Clear() => _timeline.Clear();
+
+    private TResponse AnswerTo<TRequest, TResponse>(object request) => _answers.TryGetValue((typeof(TRequest), typeof(TResponse)), out var answer)
+        ? (TResponse)answer(request)
+        : throw new MessagingTestException(
+            $"Nobody answers a {typeof(TRequest).Name} with a {typeof(TResponse).Name}: say what the answer is by FakeBus.Answer<{typeof(TRequest).Name}, {typeof(TResponse).Name}>(…).");
 
     private ValueTask<PublishReceipt> KeepAsync<TMessage>(
         TMessage message, Destination destination, PublishOptions? options, CancellationToken cancellationToken)

@@ -26,6 +26,21 @@ public sealed partial class MessagingTestHost
         string queue, TMessage message, PublishOptions? options = null, CancellationToken cancellationToken = default)
         where TMessage : notnull => FollowAsync(() => Bus.SendAsync(queue, message, options, cancellationToken), cancellationToken);
 
+    /// <summary>As <see cref="PublishAndSettleAsync"/>, for a request to one queue; returns its answer.</summary>
+    /// <exception cref="MessagingException">As for <see cref="IMessageBus.RequestAsync{TRequest, TResponse}(string, TRequest, PublishOptions, CancellationToken)"/>.</exception>
+    public async Task<TResponse> RequestAndSettleAsync<TRequest, TResponse>(
+        string queue, TRequest request, PublishOptions? options = null, CancellationToken cancellationToken = default)
+        where TRequest : notnull
+        where TResponse : notnull
+    {
+        var flow = Flow.Current = new();
+        var sent = flow.Begins();
+        var answering = Bus.RequestAsync<TRequest, TResponse>(queue, request, options, cancellationToken).AsTask();
+        await Task.WhenAny(answering, sent).ConfigureAwait(false);
+        await SettleAsync(flow, cancellationToken).ConfigureAwait(false);
+        return await answering.ConfigureAwait(false);
+    }
+
     /// <summary>As <see cref="PublishAndSettleAsync"/>, for everything that is under way, whoever began it.</summary>
     /// <exception cref="MessagingTestException">It has not ended within <see cref="MessagingTestOptions.Patience"/>.</exception>
     public Task SettleAsync(CancellationToken cancellationToken = default) => SettleAsync(_setup.Tracker.Everything, cancellationToken);

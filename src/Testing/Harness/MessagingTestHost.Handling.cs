@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging;
 using Postrider.Core.Consuming;
 using Postrider.Core.Decoding;
 using Postrider.Core.Diagnostics;
+using Postrider.Core.Hosting;
 using Postrider.Core.Serialization;
 using Postrider.Core.Transport;
 using Postrider.Testing.Harness;
@@ -43,8 +44,8 @@ public sealed partial class MessagingTestHost
         var telemetry = Services.GetRequiredService<Telemetry>();
         var reports = new ExceptionReports([], telemetry, _setup.Time, logger);
         var handler = new DeliveryHandler(
-            consumers, "test", Services.GetRequiredService<ITransport>().Capabilities.System, Services.GetRequiredService<MessagingOptions>().MaxBodyBytes,
-            Services.GetRequiredService<BodyTransforms>(), new Decoders(_setup.Registration.Decoders), Services.GetRequiredService<IServiceScopeFactory>(), telemetry, reports, _setup.Time, logger);
+            consumers, Services.GetRequiredService<TransportSet>().Default.Name, Services.GetRequiredService<ITransport>().Capabilities.System, Services.GetRequiredService<MessagingOptions>().MaxBodyBytes,
+            Services.GetRequiredService<BodyTransforms>(), new Decoders(_setup.Registration.Decoders), Services.GetRequiredService<IServiceScopeFactory>(), telemetry, reports, null, _setup.Time, logger);
         using var slot = new InFlight();
         var envelope = TestMessage.Envelope(message, Services.GetRequiredService<Serializers>(), _setup.Time);
         var delivery = new TestDelivery(queue, change?.Invoke(envelope) ?? envelope, redeliveries: 0);

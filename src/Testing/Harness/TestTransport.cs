@@ -5,7 +5,7 @@ namespace Postrider.Testing.Harness;
 /// <summary>
 /// Tells the tracker and the ledger of every message on its way through a transport, and lets chaos strike before. It owns the inner transport.
 /// </summary>
-internal sealed class TestTransport(ITransport inner, Tracker tracker, Ledger ledger, RandomStrikes? chaos, Task handling) : ITransport, IDeadLetterAccess
+internal sealed class TestTransport(ITransport inner, Tracker tracker, Ledger ledger, RandomStrikes? chaos, Task handling) : ITransport, IDeadLetterAccess, IReplyQueues
 {
     private readonly LedgerTransport _recorded = new(inner, ledger);
 
@@ -49,6 +49,8 @@ internal sealed class TestTransport(ITransport inner, Tracker tracker, Ledger le
             ? new RenewableTestReceiver(receiver, renewal, tracker, chaos, handling)
             : new TestReceiver(receiver, tracker, chaos, handling);
     }
+
+    public ValueTask<IReplyReader> OpenReplyQueueAsync(string queue, CancellationToken cancellationToken) => ReplyQueues.OpenAsync(inner, queue, cancellationToken);
 
     public ValueTask<long> CountAsync(string queue, CancellationToken cancellationToken) => Letters.CountAsync(queue, cancellationToken);
 

@@ -1,11 +1,12 @@
 using Postrider.Core.Transport;
+using Postrider.Testing.Harness;
 using Kind = Postrider.Testing.LedgerEventKind;
 
 namespace Postrider.Testing;
 
 /// <summary>Records every publish, confirmation, hand-out and settlement of a transport in a ledger. Changes nothing.</summary>
 /// <remarks>It owns the inner transport: disposal goes through.</remarks>
-public sealed class LedgerTransport(ITransport inner, Ledger ledger) : ITransport
+public sealed class LedgerTransport(ITransport inner, Ledger ledger) : ITransport, IReplyQueues
 {
     /// <inheritdoc/>
     public TransportCapabilities Capabilities => inner.Capabilities;
@@ -39,6 +40,9 @@ public sealed class LedgerTransport(ITransport inner, Ledger ledger) : ITranspor
             ? new RenewableLedgerReceiver(receiver, renewal, ledger)
             : new LedgerReceiver(receiver, ledger);
     }
+
+    /// <inheritdoc/>
+    public ValueTask<IReplyReader> OpenReplyQueueAsync(string queue, CancellationToken cancellationToken) => ReplyQueues.OpenAsync(inner, queue, cancellationToken);
 
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => inner.DisposeAsync();

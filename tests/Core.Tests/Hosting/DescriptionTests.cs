@@ -35,6 +35,7 @@ public sealed class DescriptionTests
               DuplicateDetection   Native
               Priorities           Unsupported it has no queues
               Transactions         Unsupported it has no database
+              RequestReply         Unsupported it has no queues
               queue ping, until it is empty: concurrency 16, 32 to 512 under way, lease 00:00:30, 10 redeliveries, expired messages: DeadLetter
                 bound to a.*
                 bound to b
@@ -49,6 +50,7 @@ public sealed class DescriptionTests
               DuplicateDetection   Native
               Priorities           Native
               Transactions         Unsupported memory takes no part in the transactions of a database
+              RequestReply         Native
               queue ping: concurrency 16, 32 to 512 under way, lease 00:00:30, 10 redeliveries, expired messages: DeadLetter
                 bound to a.*
                 bound to b

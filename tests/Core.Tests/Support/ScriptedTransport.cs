@@ -28,6 +28,7 @@ internal sealed class ScriptedTransport(params PublishResult[] script) : ITransp
         Priorities = Capability.Unsupported("it has no queues"),
         DuplicateDetection = Capability.Native,
         Transactions = Capability.Unsupported("it has no database"),
+        RequestReply = Capability.Unsupported("it has no queues"),
     };
 
     public Func<ValueTask> OnDeclare { get; set; } = static () => ValueTask.CompletedTask;

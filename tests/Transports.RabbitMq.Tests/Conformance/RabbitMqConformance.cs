@@ -58,6 +58,8 @@ public sealed class RabbitMqBatches(RabbitMqFixture fixture) : BatchScenarios(fi
 
 public sealed class RabbitMqRawMessages(RabbitMqFixture fixture) : RawMessageScenarios(fixture);
 
+public sealed class RabbitMqRequests(RabbitMqFixture fixture) : RequestScenarios(fixture);
+
 public sealed class RabbitMqShutdown(RabbitMqFixture fixture) : ShutdownScenarios(fixture);
 
 public sealed class RabbitMqSuspects(RabbitMqFixture fixture) : SuspectScenarios(fixture);
