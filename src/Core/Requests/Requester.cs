@@ -13,6 +13,9 @@ internal sealed class Requester(TransportSet transports, AnswerReader answers, M
     /// <summary>Whoever waits longer wants a message that is answered by another message.</summary>
     public static readonly TimeSpan Longest = TimeSpan.FromDays(1);
 
+    /// <summary>Timers go off some milliseconds early. The request has expired when nobody waits any more.</summary>
+    private static readonly TimeSpan TimersError = TimeSpan.FromMilliseconds(20);
+
     /// <param name="publish">The bus's own publish, with its switch and its middlewares.</param>
     /// <param name="message">The request.</param>
     /// <param name="type">Its type.</param>
@@ -28,7 +31,7 @@ internal sealed class Requester(TransportSet transports, AnswerReader answers, M
         var now = time.GetUtcNow();
         var id = wanted.MessageId ?? MessageIds.New(now);
         var timeout = TimeoutOf(wanted, now);
-        using var deadline = new CancellationTokenSource(timeout > TimeSpan.Zero && timeout <= Longest ? timeout : Longest, time);
+        using var deadline = new CancellationTokenSource(TimersError + (timeout > TimeSpan.Zero && timeout <= Longest ? timeout : Longest), time);
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         var context = new PublishContext(message, type, destination, wanted, limit.Token);
         var named = transports.For(context);
