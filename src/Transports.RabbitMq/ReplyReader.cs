@@ -24,8 +24,9 @@ internal sealed class ReplyReader(IReceiver receiver) : IReplyReader
             await NewQueues.SecureAsync(connections, cancellationToken).ConfigureAwait(false);
         }
 
-        var channel = await ConsumerChannel.OpenAsync(connections, queue, Most).ConfigureAwait(false);
-        return new(new RabbitMqReceiver(connections, publisher, new() { Queue = queue, Prefetch = Most }, channel));
+        var options = new ReceiverOptions { Queue = queue, Prefetch = Most };
+        var channel = await ConsumerChannel.OpenAsync(connections, options).ConfigureAwait(false);
+        return new(new RabbitMqReceiver(connections, publisher, options, channel));
     }
 
     public async ValueTask<IReadOnlyList<Envelope>> ReadAsync(CancellationToken cancellationToken)
