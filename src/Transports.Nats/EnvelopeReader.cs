@@ -61,6 +61,16 @@ internal sealed class EnvelopeReader
         return new(envelope, (int)Math.Min(f.Counted, int.MaxValue / 2), f.Delay, f.Copied);
     }
 
+    /// <summary>A message of a stream that was asked for (<see cref="JetStreamApi.GetMessageAsync"/>).</summary>
+    public (ulong Sequence, Envelope Envelope) Read(Answer answer, string stream)
+    {
+        var message = answer.Root.GetProperty("message");
+        var sequence = message.GetProperty("seq").GetUInt64();
+        byte[] headers = message.TryGetProperty("hdrs", out var lines) ? lines.GetBytesFromBase64() : [];
+        byte[] body = message.TryGetProperty("data", out var data) ? data.GetBytesFromBase64() : [];
+        return (sequence, Read(headers, body, null, new(stream, 1, sequence, 0)).Envelope);
+    }
+
     /// <summary>Ours counts, also if it says that there is none: the other may be the client's (see <see cref="EnvelopeMapper"/>).</summary>
     private static string? Meant(string? own, string? plain) => own is null ? plain : own.Length == 0 ? null : own;
 

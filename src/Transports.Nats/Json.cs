@@ -6,7 +6,14 @@ namespace Postrider.Transports.Nats;
 /// <summary>Configurations as the JetStream API takes them. Times are in nanoseconds.</summary>
 internal static class Json
 {
-    public static byte[] Stream(NatsOptions options, string name, string retention, IReadOnlyList<string> subjects, bool lastOfEachSubjectOnly = false)
+    /// <param name="options">What the user chose for all streams.</param>
+    /// <param name="name">Of the stream.</param>
+    /// <param name="retention">When messages go.</param>
+    /// <param name="subjects">What it takes.</param>
+    /// <param name="mostOfSubject">Of each subject only so many are kept, the latest; -1: all.</param>
+    /// <param name="longestStay">After which they go in any case; zero: never.</param>
+    public static byte[] Stream(
+        NatsOptions options, string name, string retention, IReadOnlyList<string> subjects, int mostOfSubject = -1, TimeSpan longestStay = default)
     {
         var buffer = new ArrayBufferWriter<byte>(512);
         using var json = new Utf8JsonWriter(buffer);
@@ -26,10 +33,11 @@ internal static class Json
         json.WriteNumber("max_consumers", -1);
         json.WriteNumber("max_msgs", -1);
         json.WriteNumber("max_bytes", -1);
-        json.WriteNumber("max_age", 0);
+        json.WriteNumber("max_age", Nanoseconds(longestStay));
         json.WriteNumber("max_msg_size", -1);
-        json.WriteNumber("max_msgs_per_subject", lastOfEachSubjectOnly ? 1 : -1);
-        json.WriteNumber("duplicate_window", Nanoseconds(options.DuplicateWindow));
+        json.WriteNumber("max_msgs_per_subject", mostOfSubject);
+        // The server refuses a window that is longer than anything stays.
+        json.WriteNumber("duplicate_window", Nanoseconds(longestStay > TimeSpan.Zero && longestStay < options.DuplicateWindow ? longestStay : options.DuplicateWindow));
         json.WriteEndObject();
         json.Flush();
         return buffer.WrittenSpan.ToArray();

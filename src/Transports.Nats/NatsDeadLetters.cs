@@ -85,12 +85,8 @@ internal sealed class NatsDeadLetters(JetStreamApi api, Subjects subjects)
             return null;
         }
 
-        var message = Checked(answer, queue, doing).Root.GetProperty("message");
-        var sequence = message.GetProperty("seq").GetUInt64();
-        byte[] headers = message.TryGetProperty("hdrs", out var lines) ? lines.GetBytesFromBase64() : [];
-        byte[] body = message.TryGetProperty("data", out var data) ? data.GetBytesFromBase64() : [];
-        var read = reader.Read(headers, body, null, new(StreamOf(queue), 1, sequence, 0));
-        return (sequence, new(sequence.ToString(CultureInfo.InvariantCulture), read.Envelope));
+        var (sequence, envelope) = reader.Read(Checked(answer, queue, doing), StreamOf(queue));
+        return (sequence, new(sequence.ToString(CultureInfo.InvariantCulture), envelope));
     }
 
     private static long MessagesOf(Answer stream) => stream.Root.GetProperty("state").GetProperty("messages").GetInt64();

@@ -27,8 +27,8 @@ internal sealed class NatsTopology(JetStreamApi api, Subjects subjects, Registry
     public async ValueTask DeclareAsync(Topology topology, CancellationToken cancellationToken)
     {
         var link = await api.Links.GetAsync(Doing, cancellationToken).ConfigureAwait(false);
-        await StreamAsync(subjects.TopicsStream, "interest", [subjects.AllTopics], lastOnly: false, cancellationToken).ConfigureAwait(false);
-        await StreamAsync(subjects.BindingsStream, "limits", [subjects.AllBindings, subjects.Clock], lastOnly: true, cancellationToken).ConfigureAwait(false);
+        await StreamAsync(subjects.TopicsStream, "interest", [subjects.AllTopics], cancellationToken).ConfigureAwait(false);
+        await StreamAsync(subjects.BindingsStream, "limits", [subjects.AllBindings, subjects.Clock], cancellationToken, mostOfSubject: 1).ConfigureAwait(false);
         var several = Version.TryParse(link.Server.Version.Split('-')[0], out var version) && version >= SeveralFilters;
         var patterns = new Dictionary<string, List<string>>(StringComparer.Ordinal);
         foreach (var queue in topology.Queues)
@@ -55,11 +55,15 @@ internal sealed class NatsTopology(JetStreamApi api, Subjects subjects, Registry
         }).ConfigureAwait(false);
     }
 
+    /// <summary>For the answers to all processes' requests.</summary>
+    public ValueTask DeclareRepliesAsync(CancellationToken cancellationToken) => StreamAsync(
+        subjects.RepliesStream, "limits", [subjects.AllReplies], cancellationToken, ReplyReader.MostKept, ReplyReader.LongestStay);
+
     private async ValueTask QueueAsync(string queue, string retention, CancellationToken cancellationToken)
     {
         var stream = subjects.StreamOf(queue);
         var (ready, parked) = (subjects.OfQueue(queue), subjects.OfDelayed(queue));
-        await StreamAsync(stream, retention, [ready, parked], lastOnly: false, cancellationToken).ConfigureAwait(false);
+        await StreamAsync(stream, retention, [ready, parked], cancellationToken).ConfigureAwait(false);
         await ConsumerAsync(stream, Subjects.Ready, [ready], LongestAckWait, cancellationToken).ConfigureAwait(false);
         await ConsumerAsync(stream, Subjects.Parked, [parked], ParkedAckWait, cancellationToken).ConfigureAwait(false);
     }
@@ -71,7 +75,7 @@ internal sealed class NatsTopology(JetStreamApi api, Subjects subjects, Registry
     private async ValueTask LevelsAsync(string queue, CancellationToken cancellationToken)
     {
         var stream = subjects.StreamOf(Subjects.LevelsOf(queue));
-        await StreamAsync(stream, "workqueue", [.. Subjects.Levels.Select(level => subjects.OfLevel(queue, level))], lastOnly: false, cancellationToken).ConfigureAwait(false);
+        await StreamAsync(stream, "workqueue", [.. Subjects.Levels.Select(level => subjects.OfLevel(queue, level))], cancellationToken).ConfigureAwait(false);
         await Task.WhenAll(Subjects.Levels.Select(level => ConsumerAsync(
             stream, Subjects.ConsumerOf(level), [subjects.OfLevel(queue, level)], LongestAckWait, cancellationToken).AsTask())).ConfigureAwait(false);
         if (!await registry.HasLevelsAsync(queue, Doing, cancellationToken).ConfigureAwait(false))
@@ -81,7 +85,7 @@ internal sealed class NatsTopology(JetStreamApi api, Subjects subjects, Registry
         }
     }
 
-    private async ValueTask StreamAsync(string stream, string retention, string[] wanted, bool lastOnly, CancellationToken cancellationToken)
+    private async ValueTask StreamAsync(string stream, string retention, string[] wanted, CancellationToken cancellationToken, int mostOfSubject = -1, TimeSpan longestStay = default)
     {
         for (var tries = 0; ; tries++)
         {
@@ -89,7 +93,7 @@ internal sealed class NatsTopology(JetStreamApi api, Subjects subjects, Registry
             if (answer.ErrorCode == NatsErrors.StreamNotFound)
             {
                 ThrowUnlessCreating($"the stream '{stream}'");
-                answer = await api.CreateStreamAsync(stream, Json.Stream(Options, stream, retention, wanted, lastOnly), Doing, cancellationToken).ConfigureAwait(false);
+                answer = await api.CreateStreamAsync(stream, Json.Stream(Options, stream, retention, wanted, mostOfSubject, longestStay), Doing, cancellationToken).ConfigureAwait(false);
                 if (answer.ErrorCode is NatsErrors.StreamNameInUse or NatsErrors.SubjectOverlap && tries < MostTries)
                 {
                     // Another was quicker, or is at it: what overlaps may be this very stream.

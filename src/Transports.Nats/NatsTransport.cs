@@ -11,7 +11,7 @@ namespace Postrider.Transports.Nats;
 /// <para>Thread-safe. Connects at the first use. Dispose of it once, after its receivers.</para>
 /// <para>Bodies are stored as they are and metadata in headers, by the CloudEvents binding for NATS, so any NATS client can read and write them.</para>
 /// </remarks>
-public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth, IMappedTopics
+public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth, IMappedTopics, IReplyQueues
 {
     private readonly Subjects _subjects;
     private readonly Links _publishLinks;
@@ -72,7 +72,7 @@ public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth, 
         DuplicateDetection = Capability.Native,
         Priorities = Capability.Emulated("a stream beside the queue's with a consumer for each level; publishing with a priority asks the server first which queues have levels"),
         Transactions = Capability.Unsupported("NATS takes no part in the transactions of a database."),
-        RequestReply = Capability.Unsupported("The NATS transport has no queues for answers yet. Send the request with a ReplyTo to a queue that the asking application consumes."),
+        RequestReply = Capability.Native,
     };
 
     /// <inheritdoc/>
@@ -119,6 +119,14 @@ public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth, 
             await receiver.DisposeAsync().ConfigureAwait(false);
             throw;
         }
+    }
+
+    /// <inheritdoc/>
+    async ValueTask<IReplyReader> IReplyQueues.OpenReplyQueueAsync(string queue, CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        await _topology.DeclareRepliesAsync(cancellationToken).ConfigureAwait(false);
+        return await ReplyReader.OpenAsync(_api, _subjects.RepliesStream, _subjects.OfQueue(queue), _log, cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>

@@ -40,6 +40,12 @@ internal sealed class Subjects(string prefix)
     /// <summary>The bindings of all queues.</summary>
     public string AllBindings { get; } = prefix + ".b.>";
 
+    /// <summary>The stream of answers to requests.</summary>
+    public string RepliesStream { get; } = prefix + "_replies";
+
+    /// <summary>All answers.</summary>
+    public string AllReplies { get; } = prefix + ".r.>";
+
     /// <summary>What is written to learn the server's time.</summary>
     public string Clock { get; } = prefix + ".c";
 
@@ -58,8 +64,8 @@ internal sealed class Subjects(string prefix)
     /// <summary>The subject of a topic.</summary>
     public string OfTopic(string topic) => TopicPrefix + topic;
 
-    /// <summary>The subject of what is ready in a queue.</summary>
-    public string OfQueue(string queue) => string.Concat(prefix, ".q.", queue);
+    /// <summary>The subject of what is ready in a queue, or in a queue for answers.</summary>
+    public string OfQueue(string queue) => string.Concat(prefix, Names.IsReplyQueue(queue) ? ".r." : ".q.", queue);
 
     /// <summary>The subject of what is ready in a level of a queue, which of the default level is the queue's own.</summary>
     public string OfLevel(string queue, int level) => OfQueue(Priorities.SubQueue(queue, level));

@@ -54,6 +54,8 @@ public sealed class NatsHandling(NatsFixture fixture) : HandlingScenarios(fixtur
 
 public sealed class NatsOrder(NatsFixture fixture) : OrderScenarios(fixture);
 
+public sealed class NatsRequests(NatsFixture fixture) : RequestScenarios(fixture);
+
 public sealed class NatsBatches(NatsFixture fixture) : BatchScenarios(fixture);
 
 public sealed class NatsRawMessages(NatsFixture fixture) : RawMessageScenarios(fixture);
