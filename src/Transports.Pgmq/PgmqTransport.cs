@@ -14,7 +14,7 @@ namespace Postrider.Transports.Pgmq;
 /// <para>A queue <c>a.b-c</c> is the PGMQ queue <c>a_b_c</c>. JSON bodies are plain jsonb, metadata are in the column <c>headers</c>,
 /// so any PGMQ client can read and write them. White space and the order of keys in JSON bodies are not kept.</para>
 /// </remarks>
-public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadLetterAccess, IQueueDepth, IMappedTopics
+public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadLetterAccess, IQueueDepth, IMappedTopics, IReplyQueues
 {
     private readonly PgmqOptions _options;
     private readonly Connections _connections;
@@ -59,7 +59,7 @@ public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadL
                 : Capability.Unsupported("It is switched off: PgmqOptions.DuplicateWindow is zero."),
             Priorities = Capability.Native,
             Transactions = Capability.Native,
-            RequestReply = Capability.Unsupported("The PGMQ transport has no queues for answers yet. Send the request with a ReplyTo to a queue that the asking application consumes."),
+            RequestReply = Capability.Native,
         };
     }
 
@@ -126,6 +126,16 @@ public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadL
                 throw _connections.Failed(e, doing);
             }
         }
+    }
+
+    /// <inheritdoc/>
+    async ValueTask<IReplyReader> IReplyQueues.OpenReplyQueueAsync(string queue, CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        await _schema.EnsureAsync(cancellationToken).ConfigureAwait(false);
+        return await ReplyReader.OpenAsync(
+            _connections, queue, (options, table) => new PgmqReceiver(_connections, _listener, options, table, hasPriorities: false, archive: false, _log), cancellationToken)
+            .ConfigureAwait(false);
     }
 
     /// <inheritdoc/>

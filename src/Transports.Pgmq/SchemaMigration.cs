@@ -12,7 +12,7 @@ namespace Postrider.Transports.Pgmq;
 internal sealed class SchemaMigration(Connections connections, bool create, ILogger log) : IDisposable
 {
     /// <summary>The version that this code works with. Version <c>n</c> is made from <c>n - 1</c> by <c>Schema/postrider-n.sql</c>.</summary>
-    public const int Version = 4;
+    public const int Version = 5;
 
     private static readonly Version OldestExtension = new(1, 5);
     private static readonly SearchValues<char> VersionCharacters = SearchValues.Create("0123456789.");

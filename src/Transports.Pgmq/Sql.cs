@@ -61,6 +61,9 @@ internal static class Sql
           from postrider.table_of($1) as t (name) where t.name is not null
         """;
 
+    /// <summary>$2 how long it stays without another sign, in seconds.</summary>
+    public const string KeepReplyQueue = "select postrider.keep_reply_queue($1, $2 * interval '1 second')";
+
     public const string Publish = "select postrider.publish($1, $2, $3, $4, $5)";
 
     /// <summary>$6 the ids, $7 for how long a second one of each is a duplicate, in microseconds (a caller's data source may map intervals in a way of its own).</summary>

@@ -54,6 +54,8 @@ public sealed class PgmqHandling(PgmqFixture fixture) : HandlingScenarios(fixtur
 
 public sealed class PgmqOrder(PgmqFixture fixture) : OrderScenarios(fixture);
 
+public sealed class PgmqRequests(PgmqFixture fixture) : RequestScenarios(fixture);
+
 public sealed class PgmqBatches(PgmqFixture fixture) : BatchScenarios(fixture);
 
 public sealed class PgmqRawMessages(PgmqFixture fixture) : RawMessageScenarios(fixture);
