@@ -161,6 +161,39 @@ public abstract class OutageScenarios(TransportFixture fixture) : Scenarios(fixt
         Assert.All(again, one => Assert.InRange(one.Redeliveries, Fixture.CountsSurviveKills ? 1 : 0, 1));
     }
 
+    [Scenario(Fault.ConfirmsEarly)]
+    public async Task An_answer_that_nobody_has_read_survives_a_kill()
+    {
+        var (broker, transport, _) = await StartBrokerAsync();
+        Assert.SkipUnless(transport.Capabilities.RequestReply.IsSupported, $"The transport has no requests: {transport.Capabilities.RequestReply.How}");
+        var queue = $"postrider.replies.{Guid.NewGuid():N}"[..42];
+        var (read, kept) = (Message(), Message());
+        await using var first = await OpenRepliesAsync(transport, queue);
+        await SendAsync(transport, queue, read);
+        Assert.Equal(read.Id, Assert.Single(await first.ReadAsync(Deadline)).Id);
+        await SendAsync(transport, queue, kept);
+        await broker.KillAsync(Deadline);
+        await StartAgainAsync(broker);
+        if (!transport.Capabilities.Durability.IsSupported)
+        {
+            return;
+        }
+
+        // Those that were read may come once more.
+        var answers = new List<Envelope>();
+        while (!answers.Exists(one => one.Id == kept.Id))
+        {
+            answers.AddRange(await EventuallyAsync(async () =>
+            {
+                await using var again = await OpenRepliesAsync(transport, queue);
+                using var patience = After(Fixture.Patience);
+                return await again.ReadAsync(patience.Token);
+            }));
+        }
+
+        Assert.Equal(kept.Body.ToArray(), answers.Find(one => one.Id == kept.Id)!.Body.ToArray());
+    }
+
     private protected async Task<(IBrokerUnderTest Broker, ITransport Transport, string Queue)> StartBrokerAsync()
     {
         var broker = await StartPrivateBrokerAsync();
@@ -185,6 +218,9 @@ public abstract class OutageScenarios(TransportFixture fixture) : Scenarios(fixt
             }
         }
     }
+
+    private async ValueTask<IReplyReader> OpenRepliesAsync(ITransport transport, string queue) =>
+        await Assert.IsAssignableFrom<IReplyQueues>(transport).OpenReplyQueueAsync(queue, Deadline);
 
     private static async Task TransientAsync(Func<Task> action)
     {
