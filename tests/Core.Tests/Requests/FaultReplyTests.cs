@@ -138,6 +138,16 @@ public sealed class FaultReplyTests
     }
 
     [Fact]
+    public async Task Nobody_is_told_of_a_failure_that_the_broker_did_not_take()
+    {
+        // Another has the message by then, and may answer it.
+        await using var host = await TestHost.StartAsync(static m => m
+            .UseTransport("losing", static _ => new LosingTransport()).AddConsumer<Ping>("q", static (_, _, _) => new(Outcome.DeadLetter("no"))));
+
+        await Assert.ThrowsAsync<RequestTimeoutException>(async () => await host.Bus.RequestAsync<Ping, Pong>("q", new(1), new() { TimeToLive = TimeSpan.FromMilliseconds(500) }));
+    }
+
+    [Fact]
     public async Task What_is_no_request_is_not_answered_and_a_request_is_answered_once()
     {
         var seen = new List<object>();
@@ -193,4 +203,40 @@ public sealed class FaultReplyTests
 
     private static async Task<RequestFaultedException> FaultAsync(TestHost host, Ping ping) =>
         await Assert.ThrowsAsync<RequestFaultedException>(async () => await host.Bus.RequestAsync<Ping, Pong>("q", ping));
+
+    /// <summary>Its leases are always over when something is settled.</summary>
+    private sealed class LosingTransport : ITransport, IReplyQueues
+    {
+        private readonly InMemoryTransport _inner = new(new());
+
+        public TransportCapabilities Capabilities => _inner.Capabilities;
+
+        public ValueTask DeclareAsync(Topology topology, CancellationToken cancellationToken) => _inner.DeclareAsync(topology, cancellationToken);
+
+        public ValueTask PublishAsync(ReadOnlyMemory<OutgoingMessage> batch, Memory<PublishResult> results, CancellationToken cancellationToken) =>
+            _inner.PublishAsync(batch, results, cancellationToken);
+
+        public async ValueTask<IReceiver> OpenReceiverAsync(ReceiverOptions options, CancellationToken cancellationToken) =>
+            new Receiver(await _inner.OpenReceiverAsync(options, cancellationToken));
+
+        public ValueTask<IReplyReader> OpenReplyQueueAsync(string queue, CancellationToken cancellationToken) =>
+            ((IReplyQueues)_inner).OpenReplyQueueAsync(queue, cancellationToken);
+
+        public ValueTask DisposeAsync() => _inner.DisposeAsync();
+
+        private sealed class Receiver(IReceiver inner) : IReceiver
+        {
+            public ValueTask<IReadOnlyList<Delivery>> ReceiveAsync(int max, CancellationToken cancellationToken) => inner.ReceiveAsync(max, cancellationToken);
+
+            public ValueTask SettleAsync(ReadOnlyMemory<Settlement> batch, Memory<SettleResult> results, CancellationToken cancellationToken)
+            {
+                results.Span.Fill(SettleResult.Lost);
+                return default;
+            }
+
+            public ValueTask StopAsync(CancellationToken cancellationToken) => inner.StopAsync(cancellationToken);
+
+            public ValueTask DisposeAsync() => inner.DisposeAsync();
+        }
+    }
 }
