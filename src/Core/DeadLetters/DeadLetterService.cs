@@ -132,12 +132,8 @@ internal sealed class DeadLetterService(TransportSet transports, MessagingOption
         {
             if (!string.IsNullOrWhiteSpace(line))
             {
-                var envelope = DeadLetterLine.Read(line, number);
-                await StoreAsync(place.Transport, new(destination, envelope)
-                {
-                    // One message may be several letters, but a letter that is imported again is the same one.
-                    DuplicateId = string.Create(CultureInfo.InvariantCulture, $"import {envelope.Id} {envelope.DeadLetter?.At.UtcTicks}"),
-                }).ConfigureAwait(false);
+                // Whoever imports a file once more means it, so no line is a duplicate: neither of itself nor of another letter of the same message.
+                await StoreAsync(place.Transport, new(destination, DeadLetterLine.Read(line, number)) { DuplicateId = $"import {Guid.NewGuid():N}" }).ConfigureAwait(false);
                 count++;
                 progress?.Report(count);
             }
