@@ -162,16 +162,16 @@ public abstract class OutageScenarios(TransportFixture fixture) : Scenarios(fixt
     }
 
     [Scenario(Fault.ConfirmsEarly)]
-    public async Task An_answer_that_nobody_has_read_survives_a_kill()
+    public async Task Answers_that_nobody_has_read_survive_a_kill()
     {
         var (broker, transport, _) = await StartBrokerAsync();
         Assert.SkipUnless(transport.Capabilities.RequestReply.IsSupported, $"The transport has no requests: {transport.Capabilities.RequestReply.How}");
         var queue = $"postrider.replies.{Guid.NewGuid():N}"[..42];
-        var (read, kept) = (Message(), Message());
+        var (read, kept) = (Message(), Messages(200));
         await using var first = await OpenRepliesAsync(transport, queue);
         await SendAsync(transport, queue, read);
         Assert.Equal(read.Id, Assert.Single(await first.ReadAsync(Deadline)).Id);
-        await SendAsync(transport, queue, kept);
+        await Task.WhenAll(kept.Chunk(25).Select(batch => SendAsync(transport, queue, batch).AsTask()));
         await broker.KillAsync(Deadline);
         await StartAgainAsync(broker);
         if (!transport.Capabilities.Durability.IsSupported)
@@ -180,18 +180,13 @@ public abstract class OutageScenarios(TransportFixture fixture) : Scenarios(fixt
         }
 
         // Those that were read may come once more.
-        var answers = new List<Envelope>();
-        while (!answers.Exists(one => one.Id == kept.Id))
+        await using var again = await EventuallyAsync(() => OpenRepliesAsync(transport, queue));
+        using var patience = After(Fixture.Patience);
+        var missing = kept.Select(static one => one.Id).ToHashSet();
+        while (missing.Count > 0)
         {
-            answers.AddRange(await EventuallyAsync(async () =>
-            {
-                await using var again = await OpenRepliesAsync(transport, queue);
-                using var patience = After(Fixture.Patience);
-                return await again.ReadAsync(patience.Token);
-            }));
+            missing.ExceptWith((await again.ReadAsync(patience.Token)).Select(static one => one.Id));
         }
-
-        Assert.Equal(kept.Body.ToArray(), answers.Find(one => one.Id == kept.Id)!.Body.ToArray());
     }
 
     private protected async Task<(IBrokerUnderTest Broker, ITransport Transport, string Queue)> StartBrokerAsync()
