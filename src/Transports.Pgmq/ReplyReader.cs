@@ -11,7 +11,6 @@ namespace Postrider.Transports.Pgmq;
 /// </summary>
 internal sealed class ReplyReader : IReplyReader
 {
-    private const int Most = 256;
     private const string Doing = "keep a queue for answers";
 
     /// <summary>How long a queue lives on of which nothing is heard: longer than a server takes to start again.</summary>
@@ -21,7 +20,7 @@ internal sealed class ReplyReader : IReplyReader
 
     private readonly Connections _connections;
     private readonly string _queue;
-    private IReceiver? _receiver;
+    private ReceiverReplyReader? _reader;
     private long _shown;
 
     private ReplyReader(Connections connections, string queue) => (_connections, _queue) = (connections, queue);
@@ -34,7 +33,8 @@ internal sealed class ReplyReader : IReplyReader
         Connections connections, string queue, Func<ReceiverOptions, string, IReceiver> receive, CancellationToken cancellationToken)
     {
         var reader = new ReplyReader(connections, queue);
-        reader._receiver = receive(new() { Queue = queue, Prefetch = Most }, await reader.ShowAsync(cancellationToken).ConfigureAwait(false));
+        var table = await reader.ShowAsync(cancellationToken).ConfigureAwait(false);
+        reader._reader = new(receive(new() { Queue = queue, Prefetch = ReceiverReplyReader.Most }, table));
         return reader;
     }
 
@@ -53,7 +53,7 @@ internal sealed class ReplyReader : IReplyReader
             turn.CancelAfter(next);
             try
             {
-                return await TakeAsync(turn.Token).ConfigureAwait(false);
+                return await _reader!.ReadAsync(turn.Token).ConfigureAwait(false);
             }
             catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
             {
@@ -62,21 +62,7 @@ internal sealed class ReplyReader : IReplyReader
         }
     }
 
-    public ValueTask DisposeAsync() => _receiver?.DisposeAsync() ?? default;
-
-    private async ValueTask<IReadOnlyList<Envelope>> TakeAsync(CancellationToken cancellationToken)
-    {
-        var deliveries = await _receiver!.ReceiveAsync(Most, cancellationToken).ConfigureAwait(false);
-        var (answers, acks) = (new Envelope[deliveries.Count], new Settlement[deliveries.Count]);
-        for (var i = 0; i < answers.Length; i++)
-        {
-            (answers[i], acks[i]) = (deliveries[i].Envelope, Settlement.Ack(deliveries[i]));
-        }
-
-        // One that is not acked comes again, and nobody waits for it any more.
-        await _receiver.SettleAsync(acks, new SettleResult[acks.Length], CancellationToken.None).ConfigureAwait(false);
-        return answers;
-    }
+    public ValueTask DisposeAsync() => _reader?.DisposeAsync() ?? default;
 
     /// <returns>The queue's table.</returns>
     private async ValueTask<string> ShowAsync(CancellationToken cancellationToken)

@@ -119,7 +119,7 @@ public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueDep
     async ValueTask<IReplyReader> IReplyQueues.OpenReplyQueueAsync(string queue, CancellationToken cancellationToken)
     {
         ThrowIfDisposed();
-        return await ReplyReader.OpenAsync(_connections, _delayed, queue, cancellationToken).ConfigureAwait(false);
+        return await ReplyQueue.OpenAsync(_connections, _delayed, queue, cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
