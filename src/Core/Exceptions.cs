@@ -81,6 +81,13 @@ public sealed class TransportException(string message, TransportError reason, Ex
     };
 }
 
+/// <summary>The state store could not do what was asked. Messages never contain secrets.</summary>
+public sealed class StateStoreException(string message, bool isTransient, Exception? innerException = null) : MessagingException(message, innerException)
+{
+    /// <summary>Waiting may help: the server is away or busy.</summary>
+    public bool IsTransient { get; } = isTransient;
+}
+
 /// <summary>What went wrong with a broker.</summary>
 public enum TransportError
 {

@@ -6,6 +6,7 @@ using Postrider.Core.Hosting;
 using Postrider.Core.InMemory;
 using Postrider.Core.Publishing;
 using Postrider.Core.Serialization;
+using Postrider.Core.State;
 using Postrider.Core.Transport;
 
 namespace Postrider;
@@ -263,6 +264,17 @@ public sealed class MessagingBuilder
             ? TransportEntry.InMemory
             : TransportEntry.InMemory with { Create = (_, _) => new InMemoryTransport(broker) };
         _registration.ChosenTransport = MessagingRegistration.InMemory;
+        return this;
+    }
+
+    /// <summary>
+    /// Chooses the state store, in which the processes of the application share what is paused, who holds what and who is alive. Without it the default transport's
+    /// broker keeps it, where it can (PGMQ, NATS, in memory). The host disposes of it.
+    /// </summary>
+    public MessagingBuilder UseStateStore(Func<IServiceProvider, IStateStore> create)
+    {
+        ArgumentNullException.ThrowIfNull(create);
+        _registration.StateStore = create;
         return this;
     }
 

@@ -82,6 +82,7 @@ public static class MessagingServiceCollectionExtensions
                     p.GetRequiredService<Serializers>(), p.GetRequiredService<BodyTransforms>(), new(p.GetRequiredService<MessagingRegistration>().Decoders),
                     p.GetRequiredService<MessagingOptions>().MaxBodyBytes),
                 p.GetRequiredService<MessagingOptions>(), p.GetRequiredService<Telemetry>(), p.GetRequiredService<TimeProvider>())));
+        services.AddSingleton<HostState>();
         services.AddSingleton<IDeadLetters, DeadLetterService>();
         services.AddHostedService<MessagingHostedService>();
     }

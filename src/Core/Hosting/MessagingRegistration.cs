@@ -6,6 +6,7 @@ using Postrider.Core.Entities;
 using Postrider.Core.Publishing;
 using Postrider.Core.Requests;
 using Postrider.Core.Serialization;
+using Postrider.Core.State;
 using Postrider.Core.Transport;
 
 namespace Postrider.Core.Hosting;
@@ -63,6 +64,9 @@ internal sealed class MessagingRegistration
 
     /// <summary>For tests: makes what stands for a transport beside the default one.</summary>
     public Func<IServiceProvider, Func<ITransport>, ITransport>? Substitute { get; set; }
+
+    /// <summary>Chosen in code, instead of that of the default transport's broker.</summary>
+    public Func<IServiceProvider, IStateStore>? StateStore { get; set; }
 
     /// <summary>Used for publishing beside the default one.</summary>
     public List<string> AlsoUsed { get; } = [];

@@ -21,8 +21,10 @@ public sealed class InMemoryBroker
     /// <param name="timeProvider">The clock; null for the system's.</param>
     public InMemoryBroker(TimeProvider? timeProvider = null)
     {
-        _clock = new(timeProvider ?? TimeProvider.System);
+        Time = timeProvider ?? TimeProvider.System;
+        _clock = new(Time);
         _seen = new(_clock);
+        State = new(Time);
     }
 
     /// <summary>
@@ -39,6 +41,11 @@ public sealed class InMemoryBroker
             field = value;
         }
     } = TimeSpan.FromMinutes(2);
+
+    internal TimeProvider Time { get; }
+
+    /// <summary>The entries of the state stores on it.</summary>
+    internal StateTable State { get; }
 
     private RoutingTable Routes => _routes ?? Reroute();
 

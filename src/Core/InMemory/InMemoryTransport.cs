@@ -1,4 +1,5 @@
 using System.Globalization;
+using Postrider.Core.State;
 using Postrider.Core.Transport;
 
 namespace Postrider.Core.InMemory;
@@ -9,7 +10,7 @@ namespace Postrider.Core.InMemory;
 /// <para>Disposing of it, or of a receiver, is like losing a connection: deliveries that were not settled can no longer be, and are
 /// handed out again when their leases are over, counted as redeliveries.</para>
 /// </remarks>
-public sealed class InMemoryTransport : ITransport, IDeadLetterAccess, IQueueDepth, IReplyQueues
+public sealed class InMemoryTransport : ITransport, IDeadLetterAccess, IQueueDepth, IReplyQueues, IStateStoreSource
 {
     private static readonly TransportCapabilities Abilities = new()
     {
@@ -40,6 +41,9 @@ public sealed class InMemoryTransport : ITransport, IDeadLetterAccess, IQueueDep
 
     /// <inheritdoc/>
     public TransportCapabilities Capabilities => Abilities;
+
+    /// <inheritdoc/>
+    public IStateStore CreateStateStore() => new InMemoryStateStore(_broker);
 
     /// <inheritdoc/>
     public ValueTask DeclareAsync(Topology topology, CancellationToken cancellationToken)

@@ -1,3 +1,4 @@
+using Postrider.Core.State;
 using Postrider.Core.Transport;
 using Postrider.Testing.Harness;
 
@@ -8,7 +9,7 @@ namespace Postrider.Testing;
 /// does not test what it says. The conformance suite is proven so, and suites of your own can be.
 /// </summary>
 /// <remarks>It owns the inner transport: disposal goes through.</remarks>
-public sealed class FaultyTransport : ITransport, IDeadLetterAccess, IQueueDepth, IReplyQueues
+public sealed class FaultyTransport : ITransport, IDeadLetterAccess, IQueueDepth, IReplyQueues, IStateStoreSource
 {
     private readonly ITransport _inner;
     private readonly FaultSwitch _fault;
@@ -32,6 +33,9 @@ public sealed class FaultyTransport : ITransport, IDeadLetterAccess, IQueueDepth
         ? _inner.Capabilities with { Durability = Silent(_inner.Capabilities.Durability), DuplicateDetection = Silent(_inner.Capabilities.DuplicateDetection) }
         : _fault.Hits(Fault.ClaimsTransactions) ? _inner.Capabilities with { Transactions = Capability.Native }
         : _inner.Capabilities;
+
+    /// <inheritdoc/>
+    public IStateStore? CreateStateStore() => (_inner as IStateStoreSource)?.CreateStateStore();
 
     /// <inheritdoc/>
     public async ValueTask DeclareAsync(Topology topology, CancellationToken cancellationToken)

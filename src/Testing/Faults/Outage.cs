@@ -1,3 +1,4 @@
+using Postrider.Core.State;
 using Postrider.Core.Transport;
 
 namespace Postrider.Testing;
@@ -58,6 +59,9 @@ public sealed class Outage
 
     /// <summary>A transport that suffers from the outage. It owns the inner one.</summary>
     public ITransport Wrap(ITransport inner) => new OutageTransport(inner, this);
+
+    /// <summary>A state store that suffers from the outage. It owns the inner one.</summary>
+    public IStateStore Wrap(IStateStore inner) => new OutageStateStore(inner, this);
 
     internal static TransportException Error() => new("The broker is away.", TransportError.Unavailable);
 

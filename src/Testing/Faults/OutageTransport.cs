@@ -1,14 +1,17 @@
+using Postrider.Core.State;
 using Postrider.Core.Transport;
 using Postrider.Testing.Harness;
 
 namespace Postrider.Testing;
 
 /// <summary>See <see cref="Outage"/>.</summary>
-internal sealed class OutageTransport(ITransport inner, Outage outage) : ITransport, IReplyQueues
+internal sealed class OutageTransport(ITransport inner, Outage outage) : ITransport, IReplyQueues, IStateStoreSource
 {
     private int _inFlight;
 
     public TransportCapabilities Capabilities { get; } = inner.Capabilities with { Durability = Capability.Emulated("only the connection is lost") };
+
+    public IStateStore? CreateStateStore() => (inner as IStateStoreSource)?.CreateStateStore() is { } store ? outage.Wrap(store) : null;
 
     public async ValueTask DeclareAsync(Topology topology, CancellationToken cancellationToken)
     {

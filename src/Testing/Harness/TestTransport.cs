@@ -1,3 +1,4 @@
+using Postrider.Core.State;
 using Postrider.Core.Transport;
 
 namespace Postrider.Testing.Harness;
@@ -5,7 +6,7 @@ namespace Postrider.Testing.Harness;
 /// <summary>
 /// Tells the tracker and the ledger of every message on its way through a transport, and lets chaos strike before. It owns the inner transport.
 /// </summary>
-internal sealed class TestTransport(ITransport inner, Tracker tracker, Ledger ledger, RandomStrikes? chaos, Task handling) : ITransport, IDeadLetterAccess, IReplyQueues
+internal sealed class TestTransport(ITransport inner, Tracker tracker, Ledger ledger, RandomStrikes? chaos, Task handling) : ITransport, IDeadLetterAccess, IReplyQueues, IStateStoreSource
 {
     private readonly LedgerTransport _recorded = new(inner, ledger);
 
@@ -13,6 +14,8 @@ internal sealed class TestTransport(ITransport inner, Tracker tracker, Ledger le
 
     private IDeadLetterAccess Letters => inner as IDeadLetterAccess
         ?? throw new MessagingConfigurationException($"The transport '{inner.Capabilities.System}' cannot look into dead-letter queues.");
+
+    public IStateStore? CreateStateStore() => (inner as IStateStoreSource)?.CreateStateStore();
 
     public ValueTask DeclareAsync(Topology topology, CancellationToken cancellationToken)
     {

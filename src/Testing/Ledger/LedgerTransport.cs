@@ -1,3 +1,4 @@
+using Postrider.Core.State;
 using Postrider.Core.Transport;
 using Postrider.Testing.Harness;
 using Kind = Postrider.Testing.LedgerEventKind;
@@ -6,10 +7,13 @@ namespace Postrider.Testing;
 
 /// <summary>Records every publish, confirmation, hand-out and settlement of a transport in a ledger. Changes nothing.</summary>
 /// <remarks>It owns the inner transport: disposal goes through.</remarks>
-public sealed class LedgerTransport(ITransport inner, Ledger ledger) : ITransport, IReplyQueues
+public sealed class LedgerTransport(ITransport inner, Ledger ledger) : ITransport, IReplyQueues, IStateStoreSource
 {
     /// <inheritdoc/>
     public TransportCapabilities Capabilities => inner.Capabilities;
+
+    /// <inheritdoc/>
+    public IStateStore? CreateStateStore() => (inner as IStateStoreSource)?.CreateStateStore();
 
     /// <inheritdoc/>
     public ValueTask DeclareAsync(Topology topology, CancellationToken cancellationToken) => inner.DeclareAsync(topology, cancellationToken);
