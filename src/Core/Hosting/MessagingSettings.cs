@@ -41,6 +41,8 @@ internal sealed class MessagingSettings
         PublishTimeout = Root.Value(nameof(options.PublishTimeout), options.PublishTimeout),
         RequestTimeout = Root.Value(nameof(options.RequestTimeout), options.RequestTimeout),
         DrainTimeout = Root.Value(nameof(options.DrainTimeout), options.DrainTimeout),
+        HeartbeatInterval = Root.Value(nameof(options.HeartbeatInterval), options.HeartbeatInterval),
+        ProcessTimeToLive = Root.Value(nameof(options.ProcessTimeToLive), options.ProcessTimeToLive),
         FailFastAfter = Root.Text(nameof(options.FailFastAfter)) is null
             ? options.FailFastAfter
             : Root.Value(nameof(options.FailFastAfter), TimeSpan.Zero),
@@ -67,6 +69,8 @@ internal sealed class MessagingSettings
             Lease = section.Value(nameof(options.Lease), options.Lease),
             RenewLease = section.Value(nameof(options.RenewLease), options.RenewLease),
             MaxRedeliveries = section.Value(nameof(options.MaxRedeliveries), options.MaxRedeliveries),
+            SingleActive = section.Value(nameof(options.SingleActive), options.SingleActive),
+            ConsumerPriority = section.Value(nameof(options.ConsumerPriority), options.ConsumerPriority),
             OnExpired = section.Choice(nameof(options.OnExpired), options.OnExpired),
             Retry = section.Text(nameof(options.Retry)) is { } text ? RetryPolicy.Parse(text) : options.Retry,
         };

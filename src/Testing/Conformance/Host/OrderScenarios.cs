@@ -91,9 +91,9 @@ public abstract class OrderScenarios(TransportFixture fixture) : HostScenarios(f
         Assert.Equal([(1, 1), (1, 2)], runs.Seen);
         await host.StopAsync();
 
-        // Whoever starts after it was mended gets both.
+        // Whoever starts after it was mended gets both; where there is a state store, when it is resumed.
         var again = new Happenings<(int Number, int Attempt)>(Time, Fixture.Patience);
-        await StartHostAsync(messaging => messaging.AddConsumer<Job>(
+        var second = await StartHostAsync(messaging => messaging.AddConsumer<Job>(
             queue,
             (job, context, _) =>
             {
@@ -101,6 +101,15 @@ public abstract class OrderScenarios(TransportFixture fixture) : HostScenarios(f
                 return new(Outcome.Ack);
             },
             stop));
+        try
+        {
+            await second.Control.ResumeAsync(queue);
+        }
+        catch (MessagingConfigurationException)
+        {
+            // Without one only the first host was stopped.
+        }
+
         Assert.Equal([(1, 2), (2, 1)], (await again.ReachAsync(2)).Order());
     }
 
