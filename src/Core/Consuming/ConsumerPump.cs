@@ -52,7 +52,7 @@ internal sealed class ConsumerPump : IDisposable
         (_reports, _rate) = (reports, rate);
         (_transport, _receiver, _queue, _handler) = (transport, receiver, queue, handler);
         (_drainTimeout, _status, _time, _logger) = (drainTimeout, status, time, logger);
-        _window = new(queue, time);
+        _window = new(queue, time, queue.Order == MessageOrder.None ? null : () => _lanes!.Waiting);
         _failures = new(queue, _window.Clear, scopes, reports, logger);
         _work = Channel.CreateBounded<InFlight>(new BoundedChannelOptions(queue.LargestWindow));
         _settling = new(receiver, queue, transport.Capabilities.System, _window.Clear, _failures, telemetry, reports, time, logger);

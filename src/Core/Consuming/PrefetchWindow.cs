@@ -5,10 +5,14 @@ namespace Postrider.Core.Consuming;
 /// <summary>
 /// The places for what one receiver has claimed. A place goes round: free → filled by the receive loop → handled by a worker → settled → free.
 /// There are few of them while handlers take their time, so that other processes get what would only wait here, or while bodies are large, so that
-/// they fit into memory; and many while handlers are quick, so that the broker is asked seldom and settled with in large batches.
+/// they fit into memory; and many while handlers are quick, so that the broker is asked seldom and settled with in large batches, or while those of a few keys wait
+/// for each other, so that other keys get their turn.
 /// </summary>
 /// <remarks>Places are filled, added and taken away by the receive loop alone.</remarks>
-internal sealed class PrefetchWindow(ConsumerQueue queue, TimeProvider time) : IDisposable
+/// <param name="queue">The queue.</param>
+/// <param name="time">The clock.</param>
+/// <param name="waiting">How many of those in the window wait behind others of their key; null without an order.</param>
+internal sealed class PrefetchWindow(ConsumerQueue queue, TimeProvider time, Func<int>? waiting = null) : IDisposable
 {
     /// <summary>How long what waits here may take to be handled.</summary>
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(100);
@@ -75,11 +79,18 @@ internal sealed class PrefetchWindow(ConsumerQueue queue, TimeProvider time) : I
         }
     }
 
+    /// <summary>A few keys have most of the small window, and those of other keys are still at the broker.</summary>
+    private bool IsHeldByKeys => waiting is not null && waiting() >= queue.FirstWindow / 2;
+
     private void Fit()
     {
         if (_places.Length == 0)
         {
             Widen(queue.FirstWindow);
+        }
+        else if (_places.Length < queue.LargestWindow && IsHeldByKeys)
+        {
+            Widen(queue.LargestWindow);
         }
 
         var elapsed = time.GetElapsedTime(_lookedAt);
@@ -96,7 +107,7 @@ internal sealed class PrefetchWindow(ConsumerQueue queue, TimeProvider time) : I
         {
             Widen(queue.LargestWindow);
         }
-        else if (_places.Length > queue.FirstWindow && (handled < queue.FirstWindow || body > LargestBody))
+        else if (_places.Length > queue.FirstWindow && !IsHeldByKeys && (handled < queue.FirstWindow || body > LargestBody))
         {
             Narrow();
         }
