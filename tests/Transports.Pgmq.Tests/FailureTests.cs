@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using Postrider.Core.Transport;
+using Postrider.Persistence.Postgres;
 
 namespace Postrider.Transports.Pgmq.Tests;
 
@@ -34,7 +35,7 @@ public sealed class FailureTests(Database database) : IClassFixture<Database>
     [InlineData("Server=h;User Id=u;Password=\"a;b=c\";Database=d", "u", "a;b=c", "h", 5432, "d")]
     public void Both_forms_are_read_and_shown_without_the_password(string text, string user, string password, string host, int port, string name)
     {
-        var parsed = ConnectionStrings.Parse(text);
+        var parsed = ConnectionStrings.Parse(text, "ConnectionString");
         Assert.Equal((user, password, host, port, name), (parsed.Username, parsed.Password, parsed.Host, parsed.Port, parsed.Database));
         Assert.Contains($"{user}:***@{host}:{port}/{name}", new PgmqOptions { ConnectionString = text }.ToString(), StringComparison.Ordinal);
         Assert.DoesNotContain(password, new PgmqOptions { ConnectionString = text }.ToString(), StringComparison.Ordinal);
