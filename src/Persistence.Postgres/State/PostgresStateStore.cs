@@ -26,6 +26,7 @@ public sealed class PostgresStateStore : IStateStore
     private readonly StateListener _listener;
     private readonly StateCleaning _cleaning = new();
     private readonly CancellationTokenSource _disposed = new();
+    private bool _isDisposed;
 
     /// <summary>Checks the options; nothing is connected yet.</summary>
     /// <param name="options">Where PostgreSQL is and what to use of it.</param>
@@ -116,6 +117,11 @@ public sealed class PostgresStateStore : IStateStore
     /// <summary>Ends what waits here and closes the connections. The entries stay. Idempotent.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref _isDisposed, true))
+        {
+            return;
+        }
+
         // Not disposed of: what waits may still look at it.
         await _disposed.CancelAsync().ConfigureAwait(false);
         await _listener.DisposeAsync().ConfigureAwait(false);
