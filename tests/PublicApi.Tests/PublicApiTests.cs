@@ -13,6 +13,7 @@ public sealed class PublicApiTests
     [InlineData("Postrider.Core")]
     [InlineData("Postrider.Dashboard")]
     [InlineData("Postrider.Interop")]
+    [InlineData("Postrider.Persistence.Postgres")]
     [InlineData("Postrider.Testing")]
     [InlineData("Postrider.Transports.Nats")]
     [InlineData("Postrider.Transports.Pgmq")]

@@ -26,6 +26,39 @@ public sealed class PostgresStateTests : StateTests
     }
 
     [Fact]
+    public async Task A_put_draws_its_revision_after_all_before_it()
+    {
+        Database.Require();
+        await using var store = Store();
+        var first = await PutAsync(store, "a");
+        await using var other = new NpgsqlConnection(Database.ConnectionString);
+        await other.OpenAsync(Deadline);
+        await using var transaction = await other.BeginTransactionAsync(Deadline);
+        var second = await ReplaceAsync(first);
+        var waiting = PutAsync(store, "a");
+        await UntilAsync(async () => await Database.ScalarAsync<bool>("select exists (select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database())"));
+
+        // Another revision, and nothing is left of it.
+        var last = await ReplaceAsync(second);
+        await using (var delete = new NpgsqlCommand(StateSql.Delete, other) { Parameters = { new() { Value = "a" }, new() { Value = last } } })
+        {
+            await delete.ExecuteNonQueryAsync(Deadline);
+        }
+
+        await transaction.CommitAsync(Deadline);
+        Assert.InRange(await waiting, last + 1, long.MaxValue);
+
+        async Task<long> ReplaceAsync(long revision)
+        {
+            await using var replace = new NpgsqlCommand(StateSql.Replace, other)
+            {
+                Parameters = { new() { Value = "a" }, new() { Value = new byte[1] }, new() { Value = TimeSpan.FromHours(1) }, new() { Value = revision } },
+            };
+            return (long)(await replace.ExecuteScalarAsync(Deadline))!;
+        }
+    }
+
+    [Fact]
     public async Task What_has_expired_is_removed_so_many_at_a_time()
     {
         Database.Require();
