@@ -24,7 +24,7 @@ public sealed record PostgresStateOptions
     public NpgsqlDataSource? DataSource { get; init; }
 
     /// <summary>The most connections of calls; as many are under way at once.</summary>
-    public int Connections { get; init; } = 4;
+    public int Connections { get; init; } = 2;
 
     /// <summary>How long a call may take, with the waiting for a connection, before it is a <see cref="StateStoreException"/> that is transient.</summary>
     public TimeSpan CallTimeout { get; init; } = TimeSpan.FromSeconds(5);

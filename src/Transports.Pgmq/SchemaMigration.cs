@@ -9,7 +9,7 @@ namespace Postrider.Transports.Pgmq;
 /// Prepares the database once: PGMQ (the extension, or the same SQL interface of our own) and the schema <c>postrider</c>. One transaction
 /// under an advisory lock, so that processes that start together do it once, and an interrupted one leaves nothing.
 /// </summary>
-internal sealed class SchemaMigration(Connections connections, bool create, ILogger log) : IDisposable
+internal sealed class SchemaMigration(Connections connections, bool create, ILogger log) : PreparedOnce
 {
     /// <summary>The version that this code works with. Version <c>n</c> is made from <c>n - 1</c> by <c>Schema/postrider-n.sql</c>.</summary>
     public const int Version = 5;
@@ -18,45 +18,14 @@ internal sealed class SchemaMigration(Connections connections, bool create, ILog
 
     private static readonly Version OldestExtension = new(1, 5);
     private static readonly SearchValues<char> VersionCharacters = SearchValues.Create("0123456789.");
-    private readonly CancellationTokenSource _stop = new();
-    private readonly Lock _lock = new();
-    private Task? _preparing;
-    private volatile bool _ready;
-
-    /// <summary>Looks again at the next use.</summary>
-    public void Forget() => _ready = false;
-
-    /// <exception cref="TransportException">The database cannot be reached or prepared, or is newer than this code.</exception>
-    public ValueTask EnsureAsync(CancellationToken cancellationToken) =>
-        _ready ? ValueTask.CompletedTask : new(PrepareOnce().WaitAsync(cancellationToken));
-
-    public void Dispose()
-    {
-        _stop.Cancel();
-        _stop.Dispose();
-    }
 
     /// <summary>The text of a script.</summary>
     internal static string Script(string name) => Components.Script(typeof(SchemaMigration).Assembly, name);
 
-    /// <summary>All who wait share one attempt and its error, so that a server that does not answer costs one time-out and not one each.</summary>
-    private Task PrepareOnce()
+    /// <exception cref="TransportException">The database cannot be reached or prepared, or is newer than this code.</exception>
+    protected override async Task PrepareAsync(CancellationToken cancellationToken)
     {
-        lock (_lock)
-        {
-            if (_preparing is null or { IsCompleted: true })
-            {
-                var token = _stop.Token;
-                _preparing = Task.Run(() => PrepareAsync(token), token);
-            }
-
-            return _preparing;
-        }
-    }
-
-    private async Task PrepareAsync(CancellationToken cancellationToken)
-    {
-        for (var attempt = 1; !_ready; attempt++)
+        for (var attempt = 1; ; attempt++)
         {
             var connection = await connections.OpenAsync(connections.Receive, "prepare the database", cancellationToken).ConfigureAwait(false);
             await using (connection.ConfigureAwait(false))
@@ -68,7 +37,7 @@ internal sealed class SchemaMigration(Connections connections, bool create, ILog
                         await MigrateAsync(connection, cancellationToken).ConfigureAwait(false);
                     }
 
-                    _ready = true;
+                    return;
                 }
                 catch (PostgresException e) when (attempt < 5 && e.SqlState is PostgresErrorCodes.UniqueViolation
                     or PostgresErrorCodes.DuplicateSchema or PostgresErrorCodes.DuplicateTable or PostgresErrorCodes.DuplicateObject)

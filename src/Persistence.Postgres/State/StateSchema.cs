@@ -7,17 +7,12 @@ namespace Postrider.Persistence.Postgres;
 /// Makes the table exist, once. One transaction under the lock of the schema <c>postrider</c>, so that processes that start together do it once, and an interrupted
 /// one leaves nothing. Nothing is needed of a role where the table is there.
 /// </summary>
-internal sealed class StateSchema(StateConnections connections, bool create, ILogger log) : IDisposable
+internal sealed class StateSchema(StateConnections connections, bool create, ILogger log) : PreparedOnce
 {
     /// <summary>The version that this code works with. Version <c>n</c> is made from <c>n - 1</c> by <c>Schema/state-n.sql</c>.</summary>
     public const int Version = 1;
 
     private const string Component = "state";
-
-    private readonly CancellationTokenSource _stop = new();
-    private readonly Lock _lock = new();
-    private Task? _preparing;
-    private volatile bool _ready;
 
     /// <summary>All that a person has to run where the application may not.</summary>
     public static string Script =>
@@ -32,35 +27,8 @@ internal sealed class StateSchema(StateConnections connections, bool create, ILo
         -- grant usage on sequence postrider.state_revision to ...;
         """;
 
-    /// <summary>Looks again at the next use.</summary>
-    public void Forget() => _ready = false;
-
     /// <exception cref="StateStoreException">The database cannot be reached or prepared, or is newer than this code.</exception>
-    public ValueTask EnsureAsync(CancellationToken cancellationToken) =>
-        _ready ? ValueTask.CompletedTask : new(PrepareOnce().WaitAsync(cancellationToken));
-
-    public void Dispose()
-    {
-        _stop.Cancel();
-        _stop.Dispose();
-    }
-
-    /// <summary>All who wait share one attempt and its error, so that a server that does not answer costs one time-out and not one each.</summary>
-    private Task PrepareOnce()
-    {
-        lock (_lock)
-        {
-            if (_preparing is null or { IsCompleted: true })
-            {
-                var token = _stop.Token;
-                _preparing = Task.Run(() => PrepareAsync(token), token);
-            }
-
-            return _preparing;
-        }
-    }
-
-    private async Task PrepareAsync(CancellationToken cancellationToken)
+    protected override async Task PrepareAsync(CancellationToken cancellationToken)
     {
         try
         {
@@ -72,8 +40,6 @@ internal sealed class StateSchema(StateConnections connections, bool create, ILo
                 {
                     await CreateAsync(connection, version, cancellationToken).ConfigureAwait(false);
                 }
-
-                _ready = true;
             }
         }
         catch (Exception e) when (e is not OperationCanceledException)

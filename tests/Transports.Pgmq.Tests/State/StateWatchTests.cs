@@ -71,8 +71,8 @@ public sealed class StateWatchTests : StateTests
         }
         else
         {
-            // What was connected is silent from now on; new connections work.
-            await UntilAsync(async () => await Database.ScalarAsync<bool>($"select exists (select {Listening})"));
+            // It listens, and has asked for the first time. What was connected is silent from now on; new connections work.
+            await UntilAsync(async () => await Database.ScalarAsync<bool>($"select exists (select {Listening} and query = 'select 1')"));
             wire.FreezeAll();
         }
 
