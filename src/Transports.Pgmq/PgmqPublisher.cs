@@ -1,8 +1,8 @@
 using System.Collections.Immutable;
 using Npgsql;
 using Postrider.Core.Transport;
-using Postrider.Publishing;
 using Postrider.Persistence.Postgres;
+using Postrider.Publishing;
 
 namespace Postrider.Transports.Pgmq;
 
