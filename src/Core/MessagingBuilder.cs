@@ -274,7 +274,21 @@ public sealed class MessagingBuilder
     public MessagingBuilder UseStateStore(Func<IServiceProvider, IStateStore> create)
     {
         ArgumentNullException.ThrowIfNull(create);
-        _registration.StateStore = create;
+        _registration.StateStore = new(null, static _ => { }, (services, _) => create(services));
+        return this;
+    }
+
+    /// <summary>Chooses a type of state store, with the options of its section. For the <c>Use…State</c> extensions of a store's package.</summary>
+    /// <param name="type">The type.</param>
+    /// <param name="configure">Changes what the configuration says.</param>
+    public MessagingBuilder UseStateStore<TOptions>(StateStoreType<TOptions> type, Func<TOptions, TOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(type);
+        _registration.StateStore = new(type.Section, settings => type.Read(settings), (services, settings) =>
+        {
+            var options = type.Read(settings);
+            return type.Create(services, settings, configure is null ? options : configure(options));
+        });
         return this;
     }
 

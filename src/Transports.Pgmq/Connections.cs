@@ -1,34 +1,27 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Npgsql;
-using Postrider.Core.Transport;
+using Postrider.Persistence.Postgres;
 
 namespace Postrider.Transports.Pgmq;
 
 /// <summary>The bounded pools of one transport: for publishing, for receiving, and two connections outside them for waiting.</summary>
 internal sealed class Connections : IAsyncDisposable
 {
-    private readonly TlsClient? _tls;
+    private readonly PostgresServer _server;
     private readonly PgmqOptions _options;
-    private readonly NpgsqlConnectionStringBuilder _parsed;
     private readonly ConcurrentDictionary<NpgsqlDataSource, bool> _handling = new();
 
     public Connections(PgmqOptions options, ILogger logger)
     {
         options.Validate();
-        var parsed = ConnectionStrings.Parse(options.ConnectionString);
-        if (ConnectionStrings.TakeTls(parsed, options.Tls) is { } tls)
-        {
-            _tls = new(tls, "pgmq", logger);
-        }
-
-        (_options, _parsed) = (options, parsed);
-        Where = ConnectionStrings.Where(parsed);
-        Database = parsed.Database ?? parsed.Username;
+        _options = options;
+        _server = new(options.ConnectionString, "PgmqOptions.ConnectionString", options.Tls, "pgmq", logger);
+        (Where, Database) = (_server.Where, _server.Database);
         CommandTimeout = Seconds(options.CommandTimeout);
-        Publish = Pool(parsed, options, "publish", options.PublishConnections);
-        Receive = Pool(parsed, options, "receive", options.ReceiveConnections);
-        Listen = Pool(parsed, options, "listen", 0);
+        Publish = Pool("publish", options.PublishConnections);
+        Receive = Pool("receive", options.ReceiveConnections);
+        Listen = Pool("listen", 0);
     }
 
     /// <summary>Host, port and database, for messages.</summary>
@@ -63,13 +56,13 @@ internal sealed class Connections : IAsyncDisposable
     /// <summary>Maps the error, and after a broken connection drops the idle ones, which are probably broken too.</summary>
     public TransportException Failed(Exception error, string doing)
     {
-        if (PgmqErrors.IsBroken(error))
+        if (PostgresErrors.IsBroken(error))
         {
             Clear();
         }
 
-        return _tls?.WhyRefused(error) is { } why
-            ? new($"Cannot {doing} on PostgreSQL at {Where}: its certificate is refused, as {why}. See TlsOptions, or renew the certificate.", TransportError.NotTrusted, error)
+        return _server.Tls?.WhyRefused(error) is { } why
+            ? new(PostgresErrors.TellRefused(why, doing, Where), TransportError.NotTrusted, error)
             : PgmqErrors.Map(error, doing, Where);
     }
 
@@ -86,12 +79,12 @@ internal sealed class Connections : IAsyncDisposable
     /// <summary>A pool for one receiver's transactions. Its sessions are the users': not set up for queues, and reset after each use.</summary>
     public NpgsqlDataSource OpenHandling(int size)
     {
-        var settings = Settings(_parsed, _options, "handle", size);
+        var settings = Settings("handle", size);
         (settings.NoResetOnClose, settings.MaxAutoPrepare) = (false, 0);
         var builder = new NpgsqlDataSourceBuilder(settings.ConnectionString);
-        if (_tls is not null)
+        if (_server.Tls is { } tls)
         {
-            builder.UseSslClientAuthenticationOptionsCallback(_tls.Apply);
+            builder.UseSslClientAuthenticationOptionsCallback(tls.Apply);
         }
 
         _options.ConfigureHandling?.Invoke(builder);
@@ -113,29 +106,14 @@ internal sealed class Connections : IAsyncDisposable
         await Listen.DisposeAsync().ConfigureAwait(false);
     }
 
-    private static NpgsqlConnectionStringBuilder Settings(NpgsqlConnectionStringBuilder parsed, PgmqOptions options, string role, int size)
+    private NpgsqlConnectionStringBuilder Settings(string role, int size)
     {
-        var own = new NpgsqlConnectionStringBuilder(parsed.ConnectionString)
-        {
-            ApplicationName = $"{options.ApplicationName} {role}",
-            Timeout = Seconds(options.CheckoutTimeout),
-            CommandTimeout = Seconds(options.CommandTimeout),
-            Pooling = size > 0,
-            Multiplexing = false,
-            Enlist = false,
-            // Sessions of these pools keep no state, so there is nothing to reset.
-            NoResetOnClose = true,
-            // Two statements for each queue that is only polled, four for one that is busy.
-            MaxAutoPrepare = size > 0 ? 512 : 0,
-            PersistSecurityInfo = false,
-            IncludeErrorDetail = false,
-        };
-        if (size > 0)
-        {
-            own.MinPoolSize = 0;
-            own.MaxPoolSize = size;
-        }
-        else if (own.KeepAlive == 0)
+        var own = _server.Settings($"{_options.ApplicationName} {role}", size);
+        own.Timeout = Seconds(_options.CheckoutTimeout);
+        own.CommandTimeout = Seconds(_options.CommandTimeout);
+        // Two statements for each queue that is only polled, four for one that is busy.
+        own.MaxAutoPrepare = size > 0 ? 512 : 0;
+        if (size == 0 && own.KeepAlive == 0)
         {
             // These two only wait, so nothing else would notice that the server is gone.
             own.KeepAlive = 15;
@@ -144,18 +122,9 @@ internal sealed class Connections : IAsyncDisposable
         return own;
     }
 
-    private NpgsqlDataSource Pool(NpgsqlConnectionStringBuilder parsed, PgmqOptions options, string role, int size)
+    private NpgsqlDataSource Pool(string role, int size)
     {
-        var own = Settings(parsed, options, role, size);
-        var builder = new NpgsqlSlimDataSourceBuilder(own.ConnectionString);
-        builder.EnableArrays();
-        builder.EnableTransportSecurity();
-        if (_tls is not null)
-        {
-            builder.UseSslClientAuthenticationOptionsCallback(_tls.Apply);
-        }
-
-        builder.EnableIntegratedSecurity();
+        var builder = _server.Builder(Settings(role, size));
         if (size > 0)
         {
             builder.UsePhysicalConnectionInitializer(

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Npgsql;
 using Postrider.Core.Transport;
+using Postrider.Persistence.Postgres;
 
 namespace Postrider.Transports.Pgmq;
 
@@ -78,7 +79,7 @@ internal sealed class PgmqDeadLetters(Connections connections, SchemaMigration s
             }
             catch (Exception e) when (e is not (TransportException or OperationCanceledException))
             {
-                if (PgmqErrors.LacksSchema(e))
+                if (PostgresErrors.LacksSchema(e))
                 {
                     schema.Forget();
                 }

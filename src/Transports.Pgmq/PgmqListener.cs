@@ -1,33 +1,16 @@
 using Microsoft.Extensions.Logging;
 using Npgsql;
+using Postrider.Persistence.Postgres;
 
 namespace Postrider.Transports.Pgmq;
 
 /// <summary>A receiver's place at the listener: where it is woken. One waits at a time.</summary>
-internal sealed class WakeUp(string table) : IDisposable
+internal sealed class WakeUp(string table) : Signal
 {
-    private readonly SemaphoreSlim _signal = new(0, 1);
-
     public string Table { get; } = table;
 
     /// <summary>The session that holds the lock that says that this receiver waits; 0 if none does.</summary>
     public int Session { get; set; }
-
-    public void Set()
-    {
-        try
-        {
-            _signal.Release();
-        }
-        catch (Exception e) when (e is SemaphoreFullException or ObjectDisposedException)
-        {
-            // It is awake, or gone.
-        }
-    }
-
-    public Task WaitAsync(TimeSpan atMost, CancellationToken cancellationToken) => _signal.WaitAsync(atMost, cancellationToken);
-
-    public void Dispose() => _signal.Dispose();
 }
 
 /// <summary>

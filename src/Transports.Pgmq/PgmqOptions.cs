@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Text;
 using Npgsql;
 using Postrider.Core.Transport;
+using Postrider.Persistence.Postgres;
 using Postrider.Transports.Pgmq;
 
 namespace Postrider;
@@ -11,8 +12,8 @@ namespace Postrider;
 /// <para>Durability is the server's: with <c>synchronous_commit</c> on (its default) a message that is reported as stored survives a
 /// power cut. Unlogged queues do not survive a crash of the server.</para>
 /// <para>Use a direct connection, or a pooler in session mode: notifications and waiting need sessions.</para>
-/// <para>A process opens at most <see cref="PublishConnections"/> + <see cref="ReceiveConnections"/> + 2 connections for each transport, and
-/// <see cref="ConsumerOptions.Concurrency"/> more for each queue with a transactional consumer.</para>
+/// <para>A process opens at most <see cref="PublishConnections"/> + <see cref="ReceiveConnections"/> + 2 connections for each transport,
+/// <see cref="ConsumerOptions.Concurrency"/> more for each queue with a transactional consumer, and what <see cref="PostgresStateOptions"/> says if the state store is used.</para>
 /// </remarks>
 public sealed record PgmqOptions
 {

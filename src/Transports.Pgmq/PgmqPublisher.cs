@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Npgsql;
 using Postrider.Core.Transport;
+using Postrider.Persistence.Postgres;
 using Postrider.Publishing;
 
 namespace Postrider.Transports.Pgmq;
@@ -162,10 +163,10 @@ internal sealed class PgmqPublisher : IAsyncDisposable
 
             _ids.Published(count);
         }
-        catch (PostgresException e) when (!PgmqErrors.IsBroken(e))
+        catch (PostgresException e) when (!PostgresErrors.IsBroken(e))
         {
             // The server has answered that it did not do it, so nothing of the statement is stored.
-            if (PgmqErrors.LacksSchema(e))
+            if (PostgresErrors.LacksSchema(e))
             {
                 _schema.Forget();
             }

@@ -1,6 +1,7 @@
 using Npgsql;
 using NpgsqlTypes;
 using Postrider.Core.Transport;
+using Postrider.Persistence.Postgres;
 
 namespace Postrider.Transports.Pgmq;
 
@@ -30,11 +31,11 @@ internal sealed class PgmqTopology(Connections connections, SchemaMigration sche
                     await ExecuteAsync(connection, names, tables, topology, cancellationToken).ConfigureAwait(false);
                     return;
                 }
-                catch (PostgresException e) when (attempt < Attempts && (PgmqErrors.LacksSchema(e)
+                catch (PostgresException e) when (attempt < Attempts && (PostgresErrors.LacksSchema(e)
                     || e.SqlState is PostgresErrorCodes.UniqueViolation or PostgresErrorCodes.DuplicateTable or PostgresErrorCodes.DuplicateObject))
                 {
                     // The schema has vanished, or another client made the same queue at the same time, which old PGMQ does not guard.
-                    if (PgmqErrors.LacksSchema(e))
+                    if (PostgresErrors.LacksSchema(e))
                     {
                         schema.Forget();
                     }

@@ -4,7 +4,9 @@ using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
+using Postrider.Core.State;
 using Postrider.Core.Transport;
+using Postrider.Persistence.Postgres;
 
 namespace Postrider.Transports.Pgmq;
 
@@ -14,7 +16,7 @@ namespace Postrider.Transports.Pgmq;
 /// <para>A queue <c>a.b-c</c> is the PGMQ queue <c>a_b_c</c>. JSON bodies are plain jsonb, metadata are in the column <c>headers</c>,
 /// so any PGMQ client can read and write them. White space and the order of keys in JSON bodies are not kept.</para>
 /// </remarks>
-public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadLetterAccess, IQueueDepth, IMappedTopics, IReplyQueues
+public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadLetterAccess, IQueueDepth, IMappedTopics, IReplyQueues, IStateStoreSource
 {
     private readonly PgmqOptions _options;
     private readonly Connections _connections;
@@ -25,6 +27,7 @@ public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadL
     private readonly TransactionPublisher _transactionPublisher;
     private readonly PgmqListener _listener;
     private readonly PgmqDeadLetters _deadLetters;
+    private readonly ILoggerFactory? _loggers;
     private readonly ILogger _log;
     private int _disposed;
 
@@ -36,7 +39,7 @@ public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadL
     {
         ArgumentNullException.ThrowIfNull(options);
         _log = (loggers ?? NullLoggerFactory.Instance).CreateLogger("Postrider.Transports.Pgmq");
-        _options = options;
+        (_options, _loggers) = (options, loggers);
         _connections = new(options, _log);
         _schema = new(_connections, options.CreateSchema, _log);
         _topology = new(_connections, _schema);
@@ -118,7 +121,7 @@ public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadL
             }
             catch (Exception e) when (e is not (TransportException or OperationCanceledException))
             {
-                if (PgmqErrors.LacksSchema(e))
+                if (PostgresErrors.LacksSchema(e))
                 {
                     _schema.Forget();
                 }
@@ -173,6 +176,14 @@ public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadL
     {
         ThrowIfDisposed();
         return _deadLetters.DeleteAsync(queue, RowId(position), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public IStateStore CreateStateStore()
+    {
+        ThrowIfDisposed();
+        return new PostgresStateStore(
+            new() { ConnectionString = _options.ConnectionString, ApplicationName = _options.ApplicationName, CreateTable = _options.CreateSchema, Tls = _options.Tls }, _loggers);
     }
 
     /// <summary>Sends what is waiting to be published, for a short while, and closes all connections. Idempotent.</summary>

@@ -1,7 +1,7 @@
 using System.Buffers;
 using Microsoft.Extensions.Logging;
 using Npgsql;
-using NpgsqlTypes;
+using Postrider.Persistence.Postgres;
 
 namespace Postrider.Transports.Pgmq;
 
@@ -9,58 +9,23 @@ namespace Postrider.Transports.Pgmq;
 /// Prepares the database once: PGMQ (the extension, or the same SQL interface of our own) and the schema <c>postrider</c>. One transaction
 /// under an advisory lock, so that processes that start together do it once, and an interrupted one leaves nothing.
 /// </summary>
-internal sealed class SchemaMigration(Connections connections, bool create, ILogger log) : IDisposable
+internal sealed class SchemaMigration(Connections connections, bool create, ILogger log) : PreparedOnce
 {
     /// <summary>The version that this code works with. Version <c>n</c> is made from <c>n - 1</c> by <c>Schema/postrider-n.sql</c>.</summary>
     public const int Version = 5;
 
+    private const string Component = "pgmq";
+
     private static readonly Version OldestExtension = new(1, 5);
     private static readonly SearchValues<char> VersionCharacters = SearchValues.Create("0123456789.");
-    private readonly CancellationTokenSource _stop = new();
-    private readonly Lock _lock = new();
-    private Task? _preparing;
-    private volatile bool _ready;
-
-    /// <summary>Looks again at the next use.</summary>
-    public void Forget() => _ready = false;
-
-    /// <exception cref="TransportException">The database cannot be reached or prepared, or is newer than this code.</exception>
-    public ValueTask EnsureAsync(CancellationToken cancellationToken) =>
-        _ready ? ValueTask.CompletedTask : new(PrepareOnce().WaitAsync(cancellationToken));
-
-    public void Dispose()
-    {
-        _stop.Cancel();
-        _stop.Dispose();
-    }
 
     /// <summary>The text of a script.</summary>
-    internal static string Script(string name)
-    {
-        using var stream = typeof(SchemaMigration).Assembly.GetManifestResourceStream($"Postrider.Transports.Pgmq.Schema.{name}.sql")
-            ?? throw new InvalidOperationException($"The script {name} is missing.");
-        using var text = new StreamReader(stream);
-        return text.ReadToEnd();
-    }
+    internal static string Script(string name) => Components.Script(typeof(SchemaMigration).Assembly, name);
 
-    /// <summary>All who wait share one attempt and its error, so that a server that does not answer costs one time-out and not one each.</summary>
-    private Task PrepareOnce()
+    /// <exception cref="TransportException">The database cannot be reached or prepared, or is newer than this code.</exception>
+    protected override async Task PrepareAsync(CancellationToken cancellationToken)
     {
-        lock (_lock)
-        {
-            if (_preparing is null or { IsCompleted: true })
-            {
-                var token = _stop.Token;
-                _preparing = Task.Run(() => PrepareAsync(token), token);
-            }
-
-            return _preparing;
-        }
-    }
-
-    private async Task PrepareAsync(CancellationToken cancellationToken)
-    {
-        for (var attempt = 1; !_ready; attempt++)
+        for (var attempt = 1; ; attempt++)
         {
             var connection = await connections.OpenAsync(connections.Receive, "prepare the database", cancellationToken).ConfigureAwait(false);
             await using (connection.ConfigureAwait(false))
@@ -72,7 +37,7 @@ internal sealed class SchemaMigration(Connections connections, bool create, ILog
                         await MigrateAsync(connection, cancellationToken).ConfigureAwait(false);
                     }
 
-                    _ready = true;
+                    return;
                 }
                 catch (PostgresException e) when (attempt < 5 && e.SqlState is PostgresErrorCodes.UniqueViolation
                     or PostgresErrorCodes.DuplicateSchema or PostgresErrorCodes.DuplicateTable or PostgresErrorCodes.DuplicateObject)
@@ -91,7 +56,7 @@ internal sealed class SchemaMigration(Connections connections, bool create, ILog
     {
         var state = await ReadStateAsync(connection, cancellationToken).ConfigureAwait(false);
         CheckPgmq(state);
-        var version = state.HasComponents ? await ReadVersionAsync(connection, cancellationToken).ConfigureAwait(false) : 0;
+        var version = await Components.VersionAsync(connection, Component, cancellationToken).ConfigureAwait(false);
         if (version > Version)
         {
             throw Mismatch($"the schema 'postrider' has version {version}, and this program knows versions up to {Version}. Deploy a newer program");
@@ -110,7 +75,7 @@ internal sealed class SchemaMigration(Connections connections, bool create, ILog
         var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
         await using (transaction.ConfigureAwait(false))
         {
-            await ExecuteAsync(connection, Sql.LockSchema, cancellationToken).ConfigureAwait(false);
+            await Components.LockAsync(connection, cancellationToken).ConfigureAwait(false);
             if (await IsCurrentAsync(connection, cancellationToken).ConfigureAwait(false))
             {
                 return;
@@ -122,20 +87,14 @@ internal sealed class SchemaMigration(Connections connections, bool create, ILog
                 await InstallPgmqAsync(connection, cancellationToken).ConfigureAwait(false);
             }
 
-            await ExecuteAsync(connection, Sql.CreateComponents, cancellationToken).ConfigureAwait(false);
-            var version = await ReadVersionAsync(connection, cancellationToken).ConfigureAwait(false);
+            await Components.CreateAsync(connection, cancellationToken).ConfigureAwait(false);
+            var version = await Components.VersionAsync(connection, Component, cancellationToken).ConfigureAwait(false);
             for (var next = version + 1; next <= Version; next++)
             {
-                await ExecuteAsync(connection, Script($"postrider-{next}"), cancellationToken).ConfigureAwait(false);
+                await Components.ExecuteAsync(connection, Script($"postrider-{next}"), cancellationToken).ConfigureAwait(false);
             }
 
-            var command = new NpgsqlCommand(Sql.SetVersion, connection);
-            await using (command.ConfigureAwait(false))
-            {
-                command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = Version, NpgsqlDbType = NpgsqlDbType.Integer });
-                await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
-            }
-
+            await Components.SetVersionAsync(connection, Component, Version, cancellationToken).ConfigureAwait(false);
             await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
             log.SchemaPrepared(connections.Where, version, Version);
         }
@@ -143,16 +102,16 @@ internal sealed class SchemaMigration(Connections connections, bool create, ILog
 
     private async Task InstallPgmqAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
-        var available = await ScalarAsync(connection, Sql.AvailableExtension, cancellationToken).ConfigureAwait(false) as string;
+        var available = await Components.ScalarAsync(connection, Sql.AvailableExtension, cancellationToken).ConfigureAwait(false) as string;
         if (available is null)
         {
-            await ExecuteAsync(connection, Script("pgmq-1"), cancellationToken).ConfigureAwait(false);
+            await Components.ExecuteAsync(connection, Script("pgmq-1"), cancellationToken).ConfigureAwait(false);
             log.PgmqInstalled(connections.Where, "own schema");
             return;
         }
 
         CheckExtension(available, "the server offers");
-        await ExecuteAsync(connection, Sql.CreateExtension, cancellationToken).ConfigureAwait(false);
+        await Components.ExecuteAsync(connection, Sql.CreateExtension, cancellationToken).ConfigureAwait(false);
         log.PgmqInstalled(connections.Where, "extension " + available);
     }
 
@@ -189,35 +148,12 @@ internal sealed class SchemaMigration(Connections connections, bool create, ILog
             await using (reader.ConfigureAwait(false))
             {
                 await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
-                return new(reader.GetBoolean(0), await reader.IsDBNullAsync(1, cancellationToken).ConfigureAwait(false) ? null : reader.GetString(1),
-                    reader.GetBoolean(2), reader.GetBoolean(3));
+                return new(await reader.IsDBNullAsync(0, cancellationToken).ConfigureAwait(false) ? null : reader.GetString(0), reader.GetBoolean(1), reader.GetBoolean(2));
             }
         }
     }
 
-    private static async Task<int> ReadVersionAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
-        await ScalarAsync(connection, Sql.SchemaVersion, cancellationToken).ConfigureAwait(false) as int? ?? 0;
-
-    private static async Task<object?> ScalarAsync(NpgsqlConnection connection, string sql, CancellationToken cancellationToken)
-    {
-        var command = new NpgsqlCommand(sql, connection);
-        await using (command.ConfigureAwait(false))
-        {
-            return await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false);
-        }
-    }
-
-    private static async Task ExecuteAsync(NpgsqlConnection connection, string sql, CancellationToken cancellationToken)
-    {
-        // Waiting for another process that migrates may take longer than a statement usually does.
-        var command = new NpgsqlCommand(sql, connection) { CommandTimeout = 120 };
-        await using (command.ConfigureAwait(false))
-        {
-            await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
-        }
-    }
-
-    private readonly record struct State(bool HasComponents, string? Extension, bool HasMeta, bool HasSend)
+    private readonly record struct State(string? Extension, bool HasMeta, bool HasSend)
     {
         public bool HasPgmq => Extension is not null || HasMeta;
     }

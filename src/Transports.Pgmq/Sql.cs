@@ -3,9 +3,6 @@ namespace Postrider.Transports.Pgmq;
 /// <summary>The statements. Table names come only from <see cref="TableName"/> and hold <c>a-z 0-9 _</c>.</summary>
 internal static class Sql
 {
-    /// <summary>The class of all advisory locks of the schema: "pos2" as a number. Also in the scripts.</summary>
-    private const string SchemaLockClass = "1886352242";
-
     /// <summary>The class of the locks that receivers hold while they wait. Also in <c>postrider.publish</c>.</summary>
     private const string WaitLockClass = "1886352243";
 
@@ -15,38 +12,17 @@ internal static class Sql
     /// </summary>
     public const string PlanForQueues = "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off";
 
-    /// <summary>Waits for other migrations to end; held to the end of the transaction.</summary>
-    public const string LockSchema = $"select pg_advisory_xact_lock({SchemaLockClass}, 1)";
-
     public const string SchemaState =
         """
-        select to_regclass('postrider.components') is not null,
-               (select extversion from pg_extension where extname = 'pgmq'),
+        select (select extversion from pg_extension where extname = 'pgmq'),
                to_regclass('pgmq.meta') is not null,
                to_regprocedure('pgmq.send(text,jsonb,jsonb,timestamp with time zone)') is not null
         """;
-
-    public const string SchemaVersion = "select version from postrider.components where name = 'pgmq'";
 
     /// <summary>The newest version of the extension that the server could install.</summary>
     public const string AvailableExtension = "select default_version from pg_available_extensions where name = 'pgmq'";
 
     public const string CreateExtension = "create extension pgmq";
-
-    public const string CreateComponents =
-        """
-        create schema if not exists postrider;
-        create table if not exists postrider.components (
-            name text primary key,
-            version integer not null,
-            installed_at timestamptz not null default now());
-        """;
-
-    public const string SetVersion =
-        """
-        insert into postrider.components as c (name, version) values ('pgmq', $1)
-        on conflict (name) do update set version = excluded.version, installed_at = now()
-        """;
 
     public const string Declare = "select postrider.declare($1, $2, $3, $4, $5, $6)";
 

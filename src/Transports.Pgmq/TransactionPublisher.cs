@@ -3,6 +3,7 @@ using System.Data;
 using System.Data.Common;
 using Npgsql;
 using Postrider.Core.Transport;
+using Postrider.Persistence.Postgres;
 
 namespace Postrider.Transports.Pgmq;
 
@@ -70,7 +71,7 @@ internal sealed class TransactionPublisher(Connections connections, SchemaMigrat
         }
         catch (Exception e)
         {
-            if (PgmqErrors.LacksSchema(e))
+            if (PostgresErrors.LacksSchema(e))
             {
                 schema.Forget();
             }

@@ -13,6 +13,7 @@ public sealed class PublicApiTests
     [InlineData("Postrider.Core")]
     [InlineData("Postrider.Dashboard")]
     [InlineData("Postrider.Interop")]
+    [InlineData("Postrider.Persistence.Postgres")]
     [InlineData("Postrider.Testing")]
     [InlineData("Postrider.Transports.Nats")]
     [InlineData("Postrider.Transports.Pgmq")]
@@ -22,8 +23,8 @@ public sealed class PublicApiTests
         var actual = Assembly.Load(assembly).GeneratePublicApi(new ApiGeneratorOptions
         {
             IncludeAssemblyAttributes = false,
-            // It carries the source file and line for the test runner.
-            ExcludeAttributes = ["Postrider.Testing.Conformance.ScenarioAttribute"],
+            // They carry the source file and line for the test runner.
+            ExcludeAttributes = ["Postrider.Testing.Conformance.ScenarioAttribute", "Postrider.Testing.Conformance.StateScenarioAttribute"],
         });
         var approved = Path.Combine(SourceFolder(), "Approved", assembly + ".txt");
         if (Environment.GetEnvironmentVariable("POSTRIDER_APPROVE") == "1")

@@ -1,6 +1,7 @@
 using System.Text;
 using Npgsql;
 using Postrider.Core.Transport;
+using Postrider.Persistence.Postgres;
 
 namespace Postrider.Transports.Pgmq.Tests;
 
@@ -17,7 +18,7 @@ public sealed class Database : IAsyncLifetime
 
     public PgmqOptions Options => new() { ConnectionString = ConnectionString };
 
-    private string Server => ConnectionStrings.Parse(_server!).ConnectionString;
+    private string Server => ConnectionStrings.Parse(_server!, "POSTRIDER_TEST_PGMQ").ConnectionString;
 
     public async ValueTask InitializeAsync()
     {

@@ -1,8 +1,8 @@
 using System.Net;
 using System.Net.Sockets;
-using Microsoft.Extensions.Logging;
 using Npgsql;
 using Postrider.Core.Transport;
+using Postrider.Persistence.Postgres;
 
 namespace Postrider.Transports.Pgmq.Tests;
 
@@ -34,7 +34,7 @@ public sealed class FailureTests(Database database) : IClassFixture<Database>
     [InlineData("Server=h;User Id=u;Password=\"a;b=c\";Database=d", "u", "a;b=c", "h", 5432, "d")]
     public void Both_forms_are_read_and_shown_without_the_password(string text, string user, string password, string host, int port, string name)
     {
-        var parsed = ConnectionStrings.Parse(text);
+        var parsed = ConnectionStrings.Parse(text, "ConnectionString");
         Assert.Equal((user, password, host, port, name), (parsed.Username, parsed.Password, parsed.Host, parsed.Port, parsed.Database));
         Assert.Contains($"{user}:***@{host}:{port}/{name}", new PgmqOptions { ConnectionString = text }.ToString(), StringComparison.Ordinal);
         Assert.DoesNotContain(password, new PgmqOptions { ConnectionString = text }.ToString(), StringComparison.Ordinal);
@@ -199,41 +199,5 @@ public sealed class FailureTests(Database database) : IClassFixture<Database>
         await Assert.ThrowsAsync<ObjectDisposedException>(async () => await transport.DeclareAsync(queue));
         Assert.Equal(PublishStatus.NotSent, Assert.Single(await transport.SendAsync(queue, Database.Message("1"))).Status);
         Assert.Equal(0L, await database.ScalarAsync<long>("select count(*) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database()) and classid = 1886352243"));
-    }
-
-    private sealed class ListLogger : ILoggerFactory, ILogger
-    {
-        private readonly System.Text.StringBuilder _text = new();
-
-        public override string ToString()
-        {
-            lock (_text)
-            {
-                return _text.ToString();
-            }
-        }
-
-        public void AddProvider(ILoggerProvider provider)
-        {
-        }
-
-        public ILogger CreateLogger(string categoryName) => this;
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
-        {
-            lock (_text)
-            {
-                _text.AppendLine(formatter(state, exception)).AppendLine(exception?.ToString());
-            }
-        }
-
-        public void Dispose()
-        {
-        }
     }
 }

@@ -12,7 +12,7 @@ internal sealed class HostState : IAsyncDisposable
     {
         var transport = services.GetRequiredService<TransportSet>().Default.Transport;
         _system = transport.Capabilities.System;
-        Store = services.GetRequiredService<MessagingRegistration>().StateStore?.Invoke(services) ?? (transport as IStateStoreSource)?.CreateStateStore();
+        Store = services.GetRequiredService<TransportFactory>().CreateStateStore() ?? (transport as IStateStoreSource)?.CreateStateStore();
     }
 
     public IStateStore? Store { get; }

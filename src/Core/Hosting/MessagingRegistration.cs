@@ -6,7 +6,6 @@ using Postrider.Core.Entities;
 using Postrider.Core.Publishing;
 using Postrider.Core.Requests;
 using Postrider.Core.Serialization;
-using Postrider.Core.State;
 using Postrider.Core.Transport;
 
 namespace Postrider.Core.Hosting;
@@ -66,7 +65,7 @@ internal sealed class MessagingRegistration
     public Func<IServiceProvider, Func<ITransport>, ITransport>? Substitute { get; set; }
 
     /// <summary>Chosen in code, instead of that of the default transport's broker.</summary>
-    public Func<IServiceProvider, IStateStore>? StateStore { get; set; }
+    public StateStoreEntry? StateStore { get; set; }
 
     /// <summary>Used for publishing beside the default one.</summary>
     public List<string> AlsoUsed { get; } = [];

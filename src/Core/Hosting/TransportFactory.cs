@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Postrider.Core.State;
 using Postrider.Core.Transport;
 
 namespace Postrider.Core.Hosting;
@@ -50,17 +51,23 @@ internal sealed class TransportFactory(MessagingRegistration registration, Messa
                 + "Add it, with AddPgmq() for example, or below Messaging:Transports.");
         }
 
-        return (entry, SectionOf(entry));
+        return (entry, SectionOf(entry.Section));
     }
 
-    /// <summary>Reads the options of all transports, chosen or not, so that their keys are known.</summary>
+    /// <summary>The state store that the code chose, or null.</summary>
+    /// <exception cref="MessagingConfigurationException">Its options are wrong.</exception>
+    public IStateStore? CreateStateStore() => registration.StateStore is { } entry ? entry.Create(services, SectionOf(entry.Section)) : null;
+
+    /// <summary>Reads the options of all transports, chosen or not, and of the state store, so that their keys are known.</summary>
     /// <exception cref="MessagingConfigurationException">One cannot be read, or a named transport is of no known type.</exception>
     public void ReadAll()
     {
         foreach (var (_, entry) in registration.Types)
         {
-            entry.Read(SectionOf(entry));
+            entry.Read(SectionOf(entry.Section));
         }
+
+        registration.StateStore?.Read(SectionOf(registration.StateStore.Section));
 
         foreach (var name in settings.Transports.Names())
         {
@@ -95,10 +102,10 @@ internal sealed class TransportFactory(MessagingRegistration registration, Messa
             : throw new MessagingConfigurationException($"{section.Path}:Type is '{type}', but the code says that '{name}' is of the type {inCode.Type}.");
     }
 
-    private Settings SectionOf(TransportEntry entry)
+    private Settings SectionOf(string? path)
     {
         var section = _root;
-        foreach (var part in entry.Section.Split(':'))
+        foreach (var part in path?.Split(':') ?? [])
         {
             section = section.Section(part);
         }

@@ -1,24 +1,26 @@
 using System.Globalization;
 using Npgsql;
 
-namespace Postrider.Transports.Pgmq;
+namespace Postrider.Persistence.Postgres;
 
 /// <summary>Reads connection strings of both forms and says where they lead, without the password.</summary>
 internal static class ConnectionStrings
 {
+    /// <param name="text">The connection string.</param>
+    /// <param name="option">What it is the value of, for errors: <c>PgmqOptions.ConnectionString</c>.</param>
     /// <exception cref="MessagingConfigurationException">It cannot be read. The text names the keyword at fault, never a value.</exception>
-    public static NpgsqlConnectionStringBuilder Parse(string text)
+    public static NpgsqlConnectionStringBuilder Parse(string text, string option)
     {
         if (string.IsNullOrWhiteSpace(text))
         {
-            throw new MessagingConfigurationException("PgmqOptions.ConnectionString is empty.");
+            throw new MessagingConfigurationException($"{option} is empty.");
         }
 
         var result = text.StartsWith("postgres://", StringComparison.OrdinalIgnoreCase)
-            || text.StartsWith("postgresql://", StringComparison.OrdinalIgnoreCase) ? FromUri(text) : FromKeywords(text);
+            || text.StartsWith("postgresql://", StringComparison.OrdinalIgnoreCase) ? FromUri(text, option) : FromKeywords(text, option);
         if (string.IsNullOrEmpty(result.Host))
         {
-            throw new MessagingConfigurationException("PgmqOptions.ConnectionString names no host.");
+            throw new MessagingConfigurationException($"{option} names no host.");
         }
 
         return result;
@@ -57,7 +59,7 @@ internal static class ConnectionStrings
     {
         try
         {
-            var parsed = Parse(text);
+            var parsed = Parse(text, "");
             return (string.IsNullOrEmpty(parsed.Password) ? $"{parsed.Username}@" : $"{parsed.Username}:***@") + Where(parsed);
         }
         catch (MessagingConfigurationException)
@@ -66,7 +68,7 @@ internal static class ConnectionStrings
         }
     }
 
-    private static NpgsqlConnectionStringBuilder FromKeywords(string text)
+    private static NpgsqlConnectionStringBuilder FromKeywords(string text, string option)
     {
         // The general reader finds the parts, so that an error can name the part and nothing else. Its own texts may hold values.
         var parts = new System.Data.Common.DbConnectionStringBuilder();
@@ -77,24 +79,24 @@ internal static class ConnectionStrings
         catch (ArgumentException)
         {
             throw new MessagingConfigurationException(
-                "PgmqOptions.ConnectionString cannot be read. It has the form 'Host=…;Username=…;Password=…;Database=…' (quote values that hold ';' or '=') or 'postgres://user:password@host:port/database'.");
+                $"{option} cannot be read. It has the form 'Host=…;Username=…;Password=…;Database=…' (quote values that hold ';' or '=') or 'postgres://user:password@host:port/database'.");
         }
 
         var result = new NpgsqlConnectionStringBuilder();
         foreach (string keyword in parts.Keys)
         {
-            Set(result, keyword, (string)parts[keyword]);
+            Set(result, keyword, (string)parts[keyword], option);
         }
 
         return result;
     }
 
-    private static NpgsqlConnectionStringBuilder FromUri(string text)
+    private static NpgsqlConnectionStringBuilder FromUri(string text, string option)
     {
         if (!Uri.TryCreate(text, UriKind.Absolute, out var uri) || uri.Host.Length == 0)
         {
             throw new MessagingConfigurationException(
-                "PgmqOptions.ConnectionString cannot be read as 'postgres://user:password@host:port/database'. Percent-encode the characters / : @ # ? % in user and password.");
+                $"{option} cannot be read as 'postgres://user:password@host:port/database'. Percent-encode the characters / : @ # ? % in user and password.");
         }
 
         var result = new NpgsqlConnectionStringBuilder { Host = uri.Host.Trim('[', ']') };
@@ -131,13 +133,13 @@ internal static class ConnectionStrings
                 "sslcert" => "SSL Certificate",
                 "sslkey" => "SSL Key",
                 _ => keyword.Replace('_', ' '),
-            }, equals < 0 ? "" : Uri.UnescapeDataString(pair[(equals + 1)..]).Replace("verify-", "Verify", StringComparison.Ordinal));
+            }, equals < 0 ? "" : Uri.UnescapeDataString(pair[(equals + 1)..]).Replace("verify-", "Verify", StringComparison.Ordinal), option);
         }
 
         return result;
     }
 
-    private static void Set(NpgsqlConnectionStringBuilder builder, string keyword, string value)
+    private static void Set(NpgsqlConnectionStringBuilder builder, string keyword, string value, string option)
     {
         try
         {
@@ -146,7 +148,7 @@ internal static class ConnectionStrings
         catch (Exception e) when (e is ArgumentException or FormatException or OverflowException or InvalidCastException or NotSupportedException)
         {
             throw new MessagingConfigurationException(
-                $"PgmqOptions.ConnectionString: the keyword '{(keyword.Length > 40 ? keyword[..40] : keyword)}' is unknown or its value is not legal.");
+                $"{option}: the keyword '{(keyword.Length > 40 ? keyword[..40] : keyword)}' is unknown or its value is not legal.");
         }
     }
 }
