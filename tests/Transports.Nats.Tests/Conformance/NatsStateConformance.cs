@@ -8,7 +8,6 @@ namespace Postrider.Transports.Nats.Tests.Conformance;
 
 public sealed class NatsState(NatsStateFixture fixture) : StateStoreScenarios(fixture);
 
-[Collection("Scenarios that kill a broker")]
 public sealed class NatsStateOutages(NatsStateFixture fixture) : StateOutageScenarios(fixture);
 
 /// <summary>The conformance suite of state stores on NATS. A process has no clock of its own here that could matter.</summary>

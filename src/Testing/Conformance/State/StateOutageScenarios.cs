@@ -3,6 +3,7 @@ using Xunit;
 namespace Postrider.Testing.Conformance;
 
 /// <summary>What every state store must do when its server is killed.</summary>
+[Collection("Scenarios that kill a broker")]
 public abstract class StateOutageScenarios(StateStoreFixture fixture) : StateScenarios(fixture)
 {
     /// <summary>What was put is durable when the put returns.</summary>
