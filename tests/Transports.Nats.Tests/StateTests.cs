@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Logging.Abstractions;
 using NATS.Client.Core;
+using Postrider.Brokers;
 using Postrider.Core.State;
 
 namespace Postrider.Transports.Nats.Tests;
@@ -165,6 +166,36 @@ public sealed class StateTests
         await CloseAsync(prefix, timid, store);
     }
 
+    [Theory]
+    [InlineData("$JS.API.STREAM.INFO.KV_postrider_state")]
+    [InlineData("$JS.API.STREAM.MSG.GET.KV_postrider_state")]
+    [InlineData("$KV.postrider_state.k.a")]
+    [InlineData("$JS.API.CONSUMER.CREATE.KV_postrider_state")]
+    public async Task Whoever_may_not_is_told_at_once_and_what(string subject)
+    {
+        Assert.SkipUnless(PrivateBroker.IsAvailable, PrivateBroker.WhyNone);
+        var settings = $$"""authorization { users: [ { user: "app", password: "{{Secrets.Password}}", permissions: { publish: { deny: ["{{subject}}"] } } } ] }""" + "\n";
+        await using var server = await PrivateBroker.StartNewAsync(
+            "nats", Conformance.NatsFixture.Connect, folder => File.WriteAllText(Path.Combine(folder.FullName, "extra.conf"), settings));
+        // No answer ever comes: whoever waits for one waits longer than this test.
+        await using var store = Open(new NatsOptions
+        {
+            ConnectionString = $"nats://app:{Secrets.Encoded}@127.0.0.1:{new Uri(server.ConnectionString).Port}",
+            CommandTimeout = TimeSpan.FromMinutes(5),
+        });
+
+        var e = await Assert.ThrowsAsync<StateStoreException>(async () =>
+        {
+            await store.PutAsync("k.a", default, 0, Forever, Server.Deadline);
+            await using var watch = store.WatchAsync("k", Server.Deadline).GetAsyncEnumerator(Server.Deadline);
+            await watch.MoveNextAsync();
+        });
+        Assert.False(e.IsTransient);
+        Assert.Contains($"'{subject}'", e.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("S3cr3t", e.ToString(), StringComparison.OrdinalIgnoreCase);
+        Assert.DoesNotContain("go on", e.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Nothing_is_left_of_who_watched()
     {
@@ -186,8 +217,9 @@ public sealed class StateTests
     }
 
     [Theory]
-    [InlineData("removed")]
-    [InlineData("gap")]
+    [InlineData("its consumer is removed")]
+    [InlineData("the last of what was handed out is not heard")]
+    [InlineData("something between is not heard")]
     public async Task A_watch_that_misses_something_begins_anew(string how)
     {
         Server.Require();
@@ -196,22 +228,34 @@ public sealed class StateTests
         await using var watch = store.WatchAsync("k", Server.Deadline).GetAsyncEnumerator(Server.Deadline);
         Assert.Empty(await NextAsync(watch));
         var (name, inbox) = Assert.Single(await ConsumersAsync(prefix));
+        await store.PutAsync("k.a", default, 0, Forever, Server.Deadline);
+        Assert.Single(await NextAsync(watch));
         var next = NextAsync(watch);
-        if (how == "removed")
+        switch (how[0])
         {
-            await Server.AskAsync($"CONSUMER.DELETE.KV_{prefix}_state.{name}");
-            await store.PutAsync("k.unheard", default, 0, Forever, Server.Deadline);
-        }
-        else
-        {
-            // Three were handed out before it, and not heard. The entry itself is not in the bucket.
-            await using var raw = await Server.RawAsync();
-            await raw.PublishAsync(inbox, "x", replyTo: $"$JS.ACK.KV_{prefix}_state.{name}.1.9.4.1.0", cancellationToken: Server.Deadline);
-            await EventuallyAsync(async () => (await ConsumersAsync(prefix)).Any(one => one.Inbox != inbox));
-            await store.PutAsync("k.unheard", default, 0, Forever, Server.Deadline);
+            case 'i':
+                await Server.AskAsync($"CONSUMER.DELETE.KV_{prefix}_state.{name}");
+                break;
+            case 't':
+                using (var raw = await RawNats.ConnectAsync(Server.ConnectionString))
+                {
+                    await raw.PublishAsync(inbox, "NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Consumer: 2\r\n\r\n", "");
+                }
+
+                break;
+            default:
+                // Another consumer, which counts for itself, sends to the same place.
+                await store.PutAsync("other.a", default, 0, Forever, Server.Deadline);
+                var made = await Server.AskAsync($"CONSUMER.CREATE.KV_{prefix}_state", $$$"""
+                    {"stream_name":"KV_{{{prefix}}}_state","config":{"deliver_subject":"{{{inbox}}}","deliver_policy":"all","ack_policy":"none","filter_subject":"$KV.{{{prefix}}}_state.other.>"}}
+                    """);
+                Assert.False(made.TryGetProperty("error", out var error), error.ToString());
+                break;
         }
 
-        Assert.Equal(["k.unheard"], (await next).Keys);
+        await EventuallyAsync(async () => (await ConsumersAsync(prefix)).Any(one => one.Inbox != inbox));
+        await store.PutAsync("k.b", default, 0, Forever, Server.Deadline);
+        Assert.Equal(2, (await next).Count);
         await CloseAsync(prefix, store);
     }
 
