@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -267,6 +268,7 @@ public sealed class StateTests
         var (store, writer) = (Open(prefix), Open(prefix));
         await using var watch = store.WatchAsync("k", Server.Deadline).GetAsyncEnumerator(Server.Deadline);
         Assert.Empty(await NextAsync(watch));
+        var (_, inbox) = Assert.Single(await ConsumersAsync(prefix));
         await Parallel.ForAsync(0, 1500, Server.Deadline, async (i, token) => await writer.PutAsync($"k.{i}", default, 0, Forever, token));
 
         IReadOnlyDictionary<string, StateEntry> seen;
@@ -276,6 +278,8 @@ public sealed class StateTests
         }
         while (seen.Count < 1500);
 
+        // It did not keep all that it heard, and looked at everything anew.
+        Assert.Contains(await ConsumersAsync(prefix), one => one.Inbox != inbox);
         Assert.Equal(1500, (await writer.ListAsync("k", Server.Deadline)).Count);
         await CloseAsync(prefix, store, writer);
     }
@@ -305,6 +309,108 @@ public sealed class StateTests
         Assert.True(await StateAsync(prefix, "last_seq") >= renewed);
         Assert.NotNull(await store.GetAsync("kept", Server.Deadline));
         await CloseAsync(prefix, store);
+    }
+
+    [Fact]
+    public async Task The_last_message_stays_whatever_it_is()
+    {
+        Server.Require();
+        var prefix = Server.NewQueue("p");
+        var store = Open(prefix);
+        await using var links = new Links(Server.Options, ConnectionStrings.Parse(Server.ConnectionString), null, "test", NullLogger.Instance);
+        var api = new JetStreamApi(links);
+        var bucket = new StateBucket(api, $"{prefix}_state", NullLogger.Instance);
+        using var clock = new ServerClock(api, bucket.Stream, bucket.Clock);
+        await using var sweep = new StateSweep(bucket, clock, NullLogger.Instance, TimeSpan.Zero);
+        await store.DeleteAsync("a", (await store.PutAsync("a", default, 0, Forever, Server.Deadline))!.Value, Server.Deadline);
+        // This writes a message too, but only now.
+        await sweep.SweepAsync(Server.Deadline);
+        await store.DeleteAsync("b", (await store.PutAsync("b", default, 0, Forever, Server.Deadline))!.Value, Server.Deadline);
+
+        await sweep.SweepAsync(Server.Deadline);
+        Assert.True((await bucket.FindAsync("b", "test", Server.Deadline))?.IsDeleted);
+        Assert.Null(await bucket.FindAsync("a", "test", Server.Deadline));
+        await store.PutAsync("c", default, 0, Forever, Server.Deadline);
+        await sweep.SweepAsync(Server.Deadline);
+        Assert.Null(await bucket.FindAsync("b", "test", Server.Deadline));
+        await CloseAsync(prefix, store);
+    }
+
+    [Fact]
+    public async Task Whoever_finds_an_entry_to_be_over_says_so_for_all()
+    {
+        Server.Require();
+        await using var store = Open();
+        var parent = Server.NewQueue("s");
+        var finders = new Func<string, Task<bool>>[]
+        {
+            async key => await store.GetAsync(key, Server.Deadline) is null,
+            async key => !(await store.ListAsync(parent, Server.Deadline)).ContainsKey(key),
+            async key => await store.PutAsync(key, default, 1, Forever, Server.Deadline) is null && IsDeleted(await LastAsync(key)),
+            async key => !await store.DeleteAsync(key, 1, Server.Deadline) && IsDeleted(await LastAsync(key)),
+        };
+        foreach (var isOver in finders)
+        {
+            var key = $"{parent}.{Server.NewQueue("k")}";
+            var revision = await store.PutAsync(key, default, 0, StateKey.ShortestLife, Server.Deadline);
+            Assert.False(IsDeleted(await LastAsync(key)));
+            await EventuallyAsync(() => isOver(key));
+
+            // So whoever believes that it lives, as his idea of the server's time is behind, cannot renew it.
+            var last = await LastAsync(key);
+            Assert.True(IsDeleted(last));
+            Assert.True(last.GetProperty("message").GetProperty("seq").GetInt64() > revision);
+        }
+    }
+
+    [Fact]
+    public async Task A_server_that_stands_still_is_away()
+    {
+        Assert.SkipUnless(PrivateBroker.IsAvailable, PrivateBroker.WhyNone);
+        await using var server = await PrivateBroker.StartNewAsync("nats", Conformance.NatsFixture.Connect);
+        await using var store = Open(new NatsOptions { ConnectionString = server.ConnectionString, CommandTimeout = TimeSpan.FromSeconds(1), ConnectTimeout = TimeSpan.FromSeconds(1) });
+        await using var watch = store.WatchAsync("k", Server.Deadline).GetAsyncEnumerator(Server.Deadline);
+        Assert.Empty(await NextAsync(watch));
+        await store.PutAsync("a", default, 0, TimeSpan.FromHours(1), Server.Deadline);
+        await SignalAsync(server, "STOP");
+        try
+        {
+            var failures = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => Assert.ThrowsAsync<StateStoreException>(() => store.GetAsync("a", Server.Deadline).AsTask())));
+            Assert.All(failures, static failure => Assert.True(failure.IsTransient, failure.ToString()));
+        }
+        finally
+        {
+            await SignalAsync(server, "CONT");
+        }
+
+        await EventuallyAsync(async () =>
+        {
+            try
+            {
+                return await store.PutAsync("k.a", default, 0, Forever, Server.Deadline) is not null;
+            }
+            catch (StateStoreException e) when (e.IsTransient)
+            {
+                return false;
+            }
+        });
+        Assert.Single(await NextAsync(watch));
+    }
+
+    [Fact]
+    public void What_is_heard_late_changes_nothing()
+    {
+        var known = new Dictionary<string, StoredState>();
+        StateFeed.Merge(known, Message(5));
+        StateFeed.Merge(known, Message(4));
+        StateFeed.Merge(known, Message(4, isDeleted: true));
+        Assert.Equal(5UL, known["k"].Sequence);
+        StateFeed.Merge(known, Message(6));
+        Assert.Equal(6UL, known["k"].Sequence);
+        StateFeed.Merge(known, Message(7, isDeleted: true));
+        Assert.Empty(known);
+
+        static StoredState Message(ulong sequence, bool isDeleted = false) => new("k", sequence, 0, isDeleted, Timeout.InfiniteTimeSpan, []);
     }
 
     [Fact]
@@ -361,6 +467,17 @@ public sealed class StateTests
     }
 
     private static Task<JsonElement> LastAsync(string key) => Server.AskAsync("STREAM.MSG.GET.KV_postrider_state", $$"""{"last_by_subj":"$KV.postrider_state.{{key}}"}""");
+
+    private static bool IsDeleted(JsonElement last) =>
+        last.GetProperty("message").TryGetProperty("hdrs", out _) && Text(last.GetProperty("message"), "hdrs").Contains("KV-Operation: DEL\r\n", StringComparison.Ordinal);
+
+    private static async Task SignalAsync(PrivateBroker server, string signal)
+    {
+        var pid = (await File.ReadAllTextAsync(Path.Combine(server.Folder, "nats.pid"), Server.Deadline)).Trim();
+        using var kill = Process.Start("kill", [$"-{signal}", pid]);
+        await kill.WaitForExitAsync(Server.Deadline);
+        Assert.Equal(0, kill.ExitCode);
+    }
 
     private static async Task<long> StateAsync(string prefix, string what) =>
         (await Server.AskAsync($"STREAM.INFO.KV_{prefix}_state")).GetProperty("state").GetProperty(what).GetInt64();

@@ -39,61 +39,27 @@ internal sealed class NatsStateStore : IStateStore
     {
         StateKey.Check(key);
         return DoAsync(
-            async token => await CurrentAsync(key, $"get the state of '{key}'", token).ConfigureAwait(false) is { IsDeleted: false } found ? EntryOf(found) : null, cancellationToken);
+            $"get the state of '{key}'",
+            async (doing, token) => await CurrentAsync(key, doing, token).ConfigureAwait(false) is { IsDeleted: false } found ? EntryOf(found) : null, cancellationToken);
     }
 
     public ValueTask<long?> PutAsync(string key, ReadOnlyMemory<byte> value, long revision, TimeSpan timeToLive, CancellationToken cancellationToken = default)
     {
         StateKey.Check(key, value, revision, timeToLive);
-        return DoAsync<long?>(
-            async token =>
-            {
-                var doing = $"put the state of '{key}'";
-                while (true)
-                {
-                    var last = await CurrentAsync(key, doing, token).ConfigureAwait(false);
-                    if ((last is { IsDeleted: false } ? (long)last.Sequence : 0) != revision)
-                    {
-                        return null;
-                    }
-
-                    var stored = await _bucket.PutAsync(key, value, timeToLive, last?.Sequence ?? 0, doing, token).ConfigureAwait(false);
-                    if (stored != 0)
-                    {
-                        _sweep.Written();
-                        return (long)stored;
-                    }
-
-                    // Another was quicker. What he did may not matter: the word of a delete may have been removed.
-                }
-            },
-            cancellationToken);
+        return DoAsync($"put the state of '{key}'", (doing, token) => PutAsync(key, value, revision, timeToLive, doing, token), cancellationToken);
     }
 
     public ValueTask<bool> DeleteAsync(string key, long revision, CancellationToken cancellationToken = default)
     {
         StateKey.Check(key);
-        return DoAsync(
-            async token =>
-            {
-                var doing = $"delete the state of '{key}'";
-                if (await CurrentAsync(key, doing, token).ConfigureAwait(false) is not { IsDeleted: false } last || (long)last.Sequence != revision
-                    || await _bucket.DeleteAsync(key, last.Sequence, doing, token).ConfigureAwait(false) == 0)
-                {
-                    return false;
-                }
-
-                _sweep.Written();
-                return true;
-            },
-            cancellationToken);
+        return DoAsync($"delete the state of '{key}'", (doing, token) => DeleteAsync(key, revision, doing, token), cancellationToken);
     }
 
     public ValueTask<IReadOnlyDictionary<string, StateEntry>> ListAsync(string prefix, CancellationToken cancellationToken = default)
     {
         StateKey.Check(prefix);
         return DoAsync<IReadOnlyDictionary<string, StateEntry>>(
-            async token => EntriesOf((await AllAsync(prefix, $"list the state below '{prefix}'", token).ConfigureAwait(false)).Values), cancellationToken);
+            $"list the state below '{prefix}'", async (doing, token) => EntriesOf((await AllAsync(prefix, doing, token).ConfigureAwait(false)).Values), cancellationToken);
     }
 
     public async IAsyncEnumerable<IReadOnlyDictionary<string, StateEntry>> WatchAsync(string prefix, [EnumeratorCancellation] CancellationToken cancellationToken = default)
@@ -103,7 +69,7 @@ internal sealed class NatsStateStore : IStateStore
         await using var ending = watch.ConfigureAwait(false);
         while (true)
         {
-            yield return await DoAsync(watch.NextAsync, cancellationToken).ConfigureAwait(false);
+            yield return await DoAsync($"watch the state below '{prefix}'", watch.NextAsync, cancellationToken, takesLong: true).ConfigureAwait(false);
         }
     }
 
@@ -167,19 +133,61 @@ internal sealed class NatsStateStore : IStateStore
 
     private static StateEntry EntryOf(StoredState stored) => new(stored.Value, (long)stored.Sequence);
 
-    private async ValueTask<T> DoAsync<T>(Func<CancellationToken, ValueTask<T>> call, CancellationToken cancellationToken)
+    private async ValueTask<long?> PutAsync(
+        string key, ReadOnlyMemory<byte> value, long revision, TimeSpan timeToLive, string doing, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var last = await CurrentAsync(key, doing, cancellationToken).ConfigureAwait(false);
+            if ((last is { IsDeleted: false } ? (long)last.Sequence : 0) != revision)
+            {
+                return null;
+            }
+
+            var stored = await _bucket.PutAsync(key, value, timeToLive, last?.Sequence ?? 0, doing, cancellationToken).ConfigureAwait(false);
+            if (stored != 0)
+            {
+                _sweep.Written();
+                return (long)stored;
+            }
+
+            // Another was quicker. What he did may not matter: the word of a delete may have been removed.
+        }
+    }
+
+    private async ValueTask<bool> DeleteAsync(string key, long revision, string doing, CancellationToken cancellationToken)
+    {
+        if (await CurrentAsync(key, doing, cancellationToken).ConfigureAwait(false) is not { IsDeleted: false } last || (long)last.Sequence != revision
+            || await _bucket.DeleteAsync(key, last.Sequence, doing, cancellationToken).ConfigureAwait(false) == 0)
+        {
+            return false;
+        }
+
+        _sweep.Written();
+        return true;
+    }
+
+    /// <summary>A call has several questions to the server, which may wait for those of other calls, so there is a limit for all together.</summary>
+    private async ValueTask<T> DoAsync<T>(
+        string doing, Func<string, CancellationToken, ValueTask<T>> call, CancellationToken cancellationToken, bool takesLong = false)
     {
         cancellationToken.ThrowIfCancellationRequested();
         ObjectDisposedException.ThrowIf(_disposed.IsCancellationRequested, this);
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _disposed.Token);
+        if (!takesLong)
+        {
+            over.CancelAfter(_links.Options.ConnectTimeout + _links.Options.CommandTimeout);
+        }
+
         try
         {
-            return await call(over.Token).ConfigureAwait(false);
+            return await call(doing, over.Token).ConfigureAwait(false);
         }
-        catch (Exception) when (over.IsCancellationRequested)
+        catch (Exception e) when (over.IsCancellationRequested)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            throw new ObjectDisposedException(nameof(NatsStateStore));
+            ObjectDisposedException.ThrowIf(_disposed.IsCancellationRequested, this);
+            throw new StateStoreException(NatsErrors.TimedOut(doing, _links.Where).Message, isTransient: true, e);
         }
         catch (TransportException e)
         {

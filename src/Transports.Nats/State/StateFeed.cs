@@ -19,7 +19,6 @@ internal sealed class StateFeed : IAsyncDisposable
     /// <summary>What is kept for whoever is slow. More is dropped, and he looks at everything anew.</summary>
     private const int Most = 1000;
 
-    private const string Doing = "watch the state store";
     private readonly Link _link;
     private readonly StateBucket _bucket;
     private readonly Lock _gate = new();
@@ -33,23 +32,23 @@ internal sealed class StateFeed : IAsyncDisposable
     private StateFeed(Link link, StateBucket bucket) => (_link, _bucket) = (link, bucket);
 
     /// <summary>From its end on, nothing that is stored is missed.</summary>
-    public static async ValueTask<StateFeed> OpenAsync(JetStreamApi api, StateBucket bucket, string prefix, CancellationToken cancellationToken)
+    public static async ValueTask<StateFeed> OpenAsync(JetStreamApi api, StateBucket bucket, string prefix, string doing, CancellationToken cancellationToken)
     {
         await bucket.MakeAsync(cancellationToken).ConfigureAwait(false);
-        var link = await api.Links.GetAsync(Doing, cancellationToken).ConfigureAwait(false);
+        var link = await api.Links.GetAsync(doing, cancellationToken).ConfigureAwait(false);
         var feed = new StateFeed(link, bucket);
         try
         {
             var inbox = "_INBOX." + Guid.NewGuid().ToString("N");
             await link.SubscribeAsync(connection => feed._subscription = new Inbox(connection, inbox, feed), cancellationToken).ConfigureAwait(false);
             var config = Json.Feed(bucket.Stream, bucket.Below(prefix), inbox, Heartbeat);
-            bucket.Checked(await api.CreateEphemeralAsync(bucket.Stream, config, Doing, cancellationToken).ConfigureAwait(false), Doing);
+            bucket.Checked(await api.CreateEphemeralAsync(bucket.Stream, config, doing, cancellationToken).ConfigureAwait(false), doing);
             return feed;
         }
         catch (Exception e)
         {
             await feed.DisposeAsync().ConfigureAwait(false);
-            throw cancellationToken.IsCancellationRequested ? e : api.Links.Failed(e, Doing);
+            throw cancellationToken.IsCancellationRequested ? e : api.Links.Failed(e, doing);
         }
     }
 
@@ -58,25 +57,32 @@ internal sealed class StateFeed : IAsyncDisposable
     {
         lock (_gate)
         {
-            foreach (var (key, heard) in _heard)
+            foreach (var heard in _heard.Values)
             {
-                if (known.TryGetValue(key, out var last) && last.Sequence > heard.Sequence)
-                {
-                    continue;
-                }
-
-                if (heard.IsDeleted)
-                {
-                    known.Remove(key);
-                }
-                else
-                {
-                    known[key] = heard;
-                }
+                Merge(known, heard);
             }
 
             _heard.Clear();
             return !_isBroken && !_link.Ended.IsCancellationRequested && Stopwatch.GetElapsedTime(_heardAt) < Silence;
+        }
+    }
+
+    /// <summary>What was looked up when the feed began may be newer than what it tells.</summary>
+    public static void Merge(IDictionary<string, StoredState> known, StoredState heard)
+    {
+        if (known.TryGetValue(heard.Key, out var last) && last.Sequence > heard.Sequence)
+        {
+            return;
+        }
+
+        if (heard.IsDeleted)
+        {
+            // Nothing older can come any more.
+            known.Remove(heard.Key);
+        }
+        else
+        {
+            known[heard.Key] = heard;
         }
     }
 

@@ -39,6 +39,38 @@ internal sealed class StateSweep(StateBucket bucket, ServerClock clock, ILogger 
         await _running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
+    /// <summary>Looks at the next messages.</summary>
+    public async ValueTask SweepAsync(CancellationToken cancellationToken)
+    {
+        StoredState? old = null;
+        for (var i = 0; i < Looks; i++)
+        {
+            if (await bucket.NextAsync(_seen, Doing, cancellationToken).ConfigureAwait(false) is not { } next)
+            {
+                _seen = 0;
+                return;
+            }
+
+            (_seen, var found) = next;
+            if (old is not null)
+            {
+                // It is not the last of the stream.
+                await bucket.PurgeAsync(old.Key, old.Sequence, Doing, cancellationToken).ConfigureAwait(false);
+                old = null;
+            }
+
+            if (found is { IsDeleted: true })
+            {
+                await clock.RefreshAsync(cancellationToken).ConfigureAwait(false);
+                old = clock.Since(found.StoredAt) >= keepDeleted ? found : null;
+            }
+            else if (found is not null && await clock.IsOverAsync(found, cancellationToken).ConfigureAwait(false))
+            {
+                await bucket.DeleteAsync(found.Key, found.Sequence, Doing, cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+
     private async Task RunAsync()
     {
         try
@@ -56,38 +88,6 @@ internal sealed class StateSweep(StateBucket bucket, ServerClock clock, ILogger 
         finally
         {
             Volatile.Write(ref _isRunning, 0);
-        }
-    }
-
-    private async ValueTask SweepAsync(CancellationToken cancellationToken)
-    {
-        StoredState? old = null;
-        for (var i = 0; i < Looks; i++)
-        {
-            if (await bucket.NextAsync(_seen, Doing, cancellationToken).ConfigureAwait(false) is not { } next)
-            {
-                _seen = 0;
-                return;
-            }
-
-            (_seen, var found) = next;
-
-            if (old is not null)
-            {
-                // It is not the last of the stream.
-                await bucket.PurgeAsync(old.Key, old.Sequence, Doing, cancellationToken).ConfigureAwait(false);
-                old = null;
-            }
-
-            if (found is { IsDeleted: true })
-            {
-                await clock.RefreshAsync(cancellationToken).ConfigureAwait(false);
-                old = clock.Since(found.StoredAt) >= keepDeleted ? found : null;
-            }
-            else if (found is not null && await clock.IsOverAsync(found, cancellationToken).ConfigureAwait(false))
-            {
-                await bucket.DeleteAsync(found.Key, found.Sequence, Doing, cancellationToken).ConfigureAwait(false);
-            }
         }
     }
 }

@@ -8,19 +8,18 @@ namespace Postrider.Transports.Nats;
 internal sealed class StateWatch(NatsStateStore store, JetStreamApi api, StateBucket bucket, ServerClock clock, string prefix) : IAsyncDisposable
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(200);
-    private readonly string _doing = $"watch the state below '{prefix}'";
     private IDictionary<string, StoredState> _known = new Dictionary<string, StoredState>();
     private Dictionary<string, StateEntry>? _told;
     private StateFeed? _feed;
 
     /// <summary>The entries as soon as they are others than those that it gave before.</summary>
-    public async ValueTask<IReadOnlyDictionary<string, StateEntry>> NextAsync(CancellationToken cancellationToken)
+    public async ValueTask<IReadOnlyDictionary<string, StateEntry>> NextAsync(string doing, CancellationToken cancellationToken)
     {
         while (true)
         {
             try
             {
-                return await ChangedAsync(cancellationToken).ConfigureAwait(false);
+                return await ChangedAsync(doing, cancellationToken).ConfigureAwait(false);
             }
             catch (TransportException e) when (e.IsTransient)
             {
@@ -32,19 +31,19 @@ internal sealed class StateWatch(NatsStateStore store, JetStreamApi api, StateBu
 
     public ValueTask DisposeAsync() => CloseAsync();
 
-    private async ValueTask<Dictionary<string, StateEntry>> ChangedAsync(CancellationToken cancellationToken)
+    private async ValueTask<Dictionary<string, StateEntry>> ChangedAsync(string doing, CancellationToken cancellationToken)
     {
         while (true)
         {
             if (_feed?.TryTake(_known) is not true)
             {
                 await CloseAsync().ConfigureAwait(false);
-                _feed = await StateFeed.OpenAsync(api, bucket, prefix, cancellationToken).ConfigureAwait(false);
+                _feed = await StateFeed.OpenAsync(api, bucket, prefix, doing, cancellationToken).ConfigureAwait(false);
                 // What is stored meanwhile is in both.
-                _known = await store.AllAsync(prefix, _doing, cancellationToken).ConfigureAwait(false);
+                _known = await store.AllAsync(prefix, doing, cancellationToken).ConfigureAwait(false);
             }
 
-            var untilOver = await ExpireAsync(cancellationToken).ConfigureAwait(false);
+            var untilOver = await ExpireAsync(doing, cancellationToken).ConfigureAwait(false);
             var entries = NatsStateStore.EntriesOf(_known.Values);
             if (_told is null || !IsSame(_told, entries))
             {
@@ -56,7 +55,7 @@ internal sealed class StateWatch(NatsStateStore store, JetStreamApi api, StateBu
     }
 
     /// <summary>Looks again at those whose time is over, and tells when the next one's will be.</summary>
-    private async ValueTask<TimeSpan> ExpireAsync(CancellationToken cancellationToken)
+    private async ValueTask<TimeSpan> ExpireAsync(string doing, CancellationToken cancellationToken)
     {
         var next = TimeSpan.MaxValue;
         foreach (var one in _known.Values.Where(static one => !one.IsDeleted && one.TimeToLive != Timeout.InfiniteTimeSpan).ToList())
@@ -64,7 +63,7 @@ internal sealed class StateWatch(NatsStateStore store, JetStreamApi api, StateBu
             var last = one;
             if (await clock.IsOverAsync(one, cancellationToken).ConfigureAwait(false))
             {
-                last = await store.CurrentAsync(one.Key, _doing, cancellationToken).ConfigureAwait(false);
+                last = await store.CurrentAsync(one.Key, doing, cancellationToken).ConfigureAwait(false);
                 if (last is null)
                 {
                     _known.Remove(one.Key);
