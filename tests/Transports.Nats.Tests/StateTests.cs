@@ -328,7 +328,8 @@ public sealed class StateTests
         await store.DeleteAsync("b", (await store.PutAsync("b", default, 0, Forever, Server.Deadline))!.Value, Server.Deadline);
 
         await sweep.SweepAsync(Server.Deadline);
-        Assert.True((await bucket.FindAsync("b", "test", Server.Deadline))?.IsDeleted);
+        var last = await Server.AskAsync($"STREAM.MSG.GET.KV_{prefix}_state", $$"""{"seq":{{await StateAsync(prefix, "last_seq")}}}""");
+        Assert.False(last.TryGetProperty("error", out var error), error.ToString());
         Assert.Null(await bucket.FindAsync("a", "test", Server.Deadline));
         await store.PutAsync("c", default, 0, Forever, Server.Deadline);
         await sweep.SweepAsync(Server.Deadline);

@@ -158,7 +158,8 @@ internal sealed class StateBucket(JetStreamApi api, string name, ILogger log)
             throw new TransportException(
                 $"Cannot {doing} on NATS at {api.Links.Where}: a bucket '{name}' exists with other properties ({string.Join(", ", wrong)}) than a history of 1, in files, without limits. "
                 + "Remove it, or choose another NatsOptions.Prefix.", TransportError.TopologyMismatch);
-        }    }
+        }
+    }
 
     private void ThrowUnlessCreating()
     {
