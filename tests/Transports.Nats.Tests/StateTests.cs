@@ -321,7 +321,8 @@ public sealed class StateTests
         var api = new JetStreamApi(links);
         var bucket = new StateBucket(api, $"{prefix}_state", NullLogger.Instance);
         using var clock = new ServerClock(api, bucket.Stream, bucket.Clock);
-        await using var sweep = new StateSweep(bucket, clock, NullLogger.Instance, TimeSpan.Zero);
+        // What was stored a moment ago is old enough.
+        await using var sweep = new StateSweep(bucket, clock, NullLogger.Instance, TimeSpan.FromHours(-1));
         await store.DeleteAsync("a", (await store.PutAsync("a", default, 0, Forever, Server.Deadline))!.Value, Server.Deadline);
         // This writes a message too, but only now.
         await sweep.SweepAsync(Server.Deadline);
