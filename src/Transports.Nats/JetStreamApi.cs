@@ -16,6 +16,10 @@ internal sealed class JetStreamApi(Links links)
     public ValueTask<Answer> StreamInfoAsync(string stream, string doing, CancellationToken cancellationToken) =>
         AskAsync("STREAM.INFO." + stream, default, doing, cancellationToken);
 
+    /// <summary>The subjects of its messages, of those that the filter takes, are in the answer's state.</summary>
+    public ValueTask<Answer> SubjectsAsync(string stream, string filter, string doing, CancellationToken cancellationToken) =>
+        AskAsync("STREAM.INFO." + stream, Encoding.UTF8.GetBytes($$"""{"subjects_filter":"{{filter}}"}"""), doing, cancellationToken);
+
     public ValueTask<Answer> CreateStreamAsync(string stream, ReadOnlyMemory<byte> config, string doing, CancellationToken cancellationToken) =>
         AskAsync("STREAM.CREATE." + stream, config, doing, cancellationToken);
 
@@ -26,6 +30,17 @@ internal sealed class JetStreamApi(Links links)
     public ValueTask<Answer> PutConsumerAsync(string stream, string consumer, ReadOnlyMemory<byte> config, string doing, CancellationToken cancellationToken) =>
         AskAsync($"CONSUMER.DURABLE.CREATE.{stream}.{consumer}", config, doing, cancellationToken);
 
+    /// <summary>Creates a consumer that the server drops when nobody listens to it.</summary>
+    public ValueTask<Answer> CreateEphemeralAsync(string stream, ReadOnlyMemory<byte> config, string doing, CancellationToken cancellationToken) =>
+        AskAsync("CONSUMER.CREATE." + stream, config, doing, cancellationToken);
+
+    /// <summary>Removes the messages of a subject up to a sequence.</summary>
+    public ValueTask<Answer> PurgeAsync(string stream, string subject, ulong upTo, string doing, CancellationToken cancellationToken)
+    {
+        var which = string.Create(CultureInfo.InvariantCulture, $$"""{"filter":"{{subject}}","seq":{{upTo + 1}}}""");
+        return AskAsync("STREAM.PURGE." + stream, Encoding.UTF8.GetBytes(which), doing, cancellationToken);
+    }
+
     /// <param name="stream">The stream.</param>
     /// <param name="which"><c>{"seq":…}</c>, <c>{"last_by_subj":…}</c> or <c>{"seq":…,"next_by_subj":…}</c>.</param>
     /// <param name="doing">For errors.</param>
@@ -33,20 +48,22 @@ internal sealed class JetStreamApi(Links links)
     public ValueTask<Answer> GetMessageAsync(string stream, string which, string doing, CancellationToken cancellationToken) =>
         AskAsync("STREAM.MSG.GET." + stream, Encoding.UTF8.GetBytes(which), doing, cancellationToken);
 
+    /// <summary>Headers with which a message is stored only if the last one of its subject is the expected one; 0: if there is none.</summary>
+    public static NatsHeaders Expecting(ulong sequence) => new() { ["Nats-Expected-Last-Subject-Sequence"] = sequence.ToString(CultureInfo.InvariantCulture) };
+
     /// <summary>Stores a message if the last one of its subject is the expected one (0: if there is none); else 0, or its sequence.</summary>
-    public async ValueTask<ulong> PutAsync(string subject, ReadOnlyMemory<byte> body, ulong? expected, string doing, CancellationToken cancellationToken)
+    public async ValueTask<ulong> PutAsync(string subject, ReadOnlyMemory<byte> body, ulong? expected, string doing, CancellationToken cancellationToken) =>
+        await StoreAsync(subject, body, expected is { } sequence ? Expecting(sequence) : [], doing, cancellationToken).ConfigureAwait(false)
+        ?? throw new TransportException($"Cannot {doing} on NATS at {links.Where}: the stream of '{subject}' is missing. Declare first.", TransportError.TopologyMismatch);
+
+    /// <summary>Stores a message: its sequence; 0 if the headers expect another one before it; null if no stream takes it.</summary>
+    public async ValueTask<ulong?> StoreAsync(string subject, ReadOnlyMemory<byte> body, NatsHeaders headers, string doing, CancellationToken cancellationToken)
     {
         var link = await links.GetAsync(doing, cancellationToken).ConfigureAwait(false);
-        var headers = new NatsHeaders();
-        if (expected is { } sequence)
-        {
-            headers["Nats-Expected-Last-Subject-Sequence"] = sequence.ToString(CultureInfo.InvariantCulture);
-        }
-
         var (status, payload) = await new Question().AskAsync(links, link, subject, body, headers, doing, cancellationToken).ConfigureAwait(false);
         if (status == 503)
         {
-            throw new TransportException($"Cannot {doing} on NATS at {links.Where}: the stream of '{subject}' is missing. Declare first.", TransportError.TopologyMismatch);
+            return null;
         }
 
         var answer = new Answer(JsonDocument.Parse(payload).RootElement);
@@ -95,10 +112,12 @@ internal sealed class JetStreamApi(Links links)
     private sealed class Question : IAwaiting
     {
         private readonly TaskCompletionSource<(int Status, byte[] Payload)> _answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private string? _subject;
 
         public async ValueTask<(int Status, byte[] Payload)> AskAsync(
             Links links, Link link, string subject, ReadOnlyMemory<byte> body, NatsHeaders? headers, string doing, CancellationToken cancellationToken)
         {
+            _subject = subject;
             var slot = link.Await(this, 0);
             try
             {
@@ -119,7 +138,12 @@ internal sealed class JetStreamApi(Links links)
             }
             catch (TransportException e)
             {
-                throw e.Reason == TransportError.Timeout ? NatsErrors.TimedOut(doing, links.Where) : NatsErrors.Lost(doing, links.Where);
+                throw e.Reason switch
+                {
+                    TransportError.CredentialsRefused => NatsErrors.NotAllowed(subject, doing, links.Where),
+                    TransportError.Timeout => NatsErrors.TimedOut(doing, links.Where),
+                    _ => NatsErrors.Lost(doing, links.Where),
+                };
             }
             finally
             {
@@ -127,6 +151,8 @@ internal sealed class JetStreamApi(Links links)
                 slot.End(this);
             }
         }
+
+        public bool IsAbout(string subject) => subject == _subject;
 
         public void Answered(int item, int status, in ReadOnlySequence<byte> payload) => _answer.TrySetResult((status, payload.ToArray()));
 

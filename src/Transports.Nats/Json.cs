@@ -12,8 +12,9 @@ internal static class Json
     /// <param name="subjects">What it takes.</param>
     /// <param name="mostOfSubject">Of each subject only so many are kept, the latest; -1: all.</param>
     /// <param name="longestStay">After which they go in any case; zero: never.</param>
+    /// <param name="isBucket">It is a bucket of keys and values, as other clients make it too. It is always kept in files.</param>
     public static byte[] Stream(
-        NatsOptions options, string name, string retention, IReadOnlyList<string> subjects, int mostOfSubject = -1, TimeSpan longestStay = default)
+        NatsOptions options, string name, string retention, IReadOnlyList<string> subjects, int mostOfSubject = -1, TimeSpan longestStay = default, bool isBucket = false)
     {
         var buffer = new ArrayBufferWriter<byte>(512);
         using var json = new Utf8JsonWriter(buffer);
@@ -27,8 +28,11 @@ internal static class Json
 
         json.WriteEndArray();
         json.WriteString("retention", retention);
-        json.WriteString("storage", options.Storage == NatsStorage.Memory ? "memory" : "file");
-        json.WriteString("discard", "old");
+        json.WriteString("storage", options.Storage == NatsStorage.Memory && !isBucket ? "memory" : "file");
+        json.WriteString("discard", isBucket ? "new" : "old");
+        json.WriteBoolean("deny_delete", isBucket);
+        json.WriteBoolean("allow_rollup_hdrs", isBucket);
+        json.WriteBoolean("allow_direct", isBucket);
         json.WriteNumber("num_replicas", options.Replicas);
         json.WriteNumber("max_consumers", -1);
         json.WriteNumber("max_msgs", -1);
@@ -38,6 +42,29 @@ internal static class Json
         json.WriteNumber("max_msgs_per_subject", mostOfSubject);
         // The server refuses a window that is longer than anything stays.
         json.WriteNumber("duplicate_window", Nanoseconds(longestStay > TimeSpan.Zero && longestStay < options.DuplicateWindow ? longestStay : options.DuplicateWindow));
+        json.WriteEndObject();
+        json.Flush();
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    /// <summary>A consumer that passes on what is stored from now on, without acks, and tells in the pauses that it is there. It goes when nobody listens.</summary>
+    public static byte[] Feed(string stream, string filter, string deliverTo, TimeSpan heartbeat)
+    {
+        var buffer = new ArrayBufferWriter<byte>(512);
+        using var json = new Utf8JsonWriter(buffer);
+        json.WriteStartObject();
+        json.WriteString("stream_name", stream);
+        json.WriteStartObject("config");
+        json.WriteString("deliver_subject", deliverTo);
+        json.WriteString("deliver_policy", "new");
+        json.WriteString("ack_policy", "none");
+        json.WriteString("replay_policy", "instant");
+        json.WriteString("filter_subject", filter);
+        json.WriteNumber("idle_heartbeat", Nanoseconds(heartbeat));
+        json.WriteNumber("inactive_threshold", Nanoseconds(TimeSpan.FromSeconds(5)));
+        json.WriteNumber("num_replicas", 1);
+        json.WriteBoolean("mem_storage", true);
+        json.WriteEndObject();
         json.WriteEndObject();
         json.Flush();
         return buffer.WrittenSpan.ToArray();

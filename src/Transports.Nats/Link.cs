@@ -48,6 +48,15 @@ internal sealed class Link : IAsyncDisposable
             link.Lose();
             return default;
         };
+        connection.ServerError += (_, told) =>
+        {
+            if (NatsErrors.SubjectNotAllowed(told.Error) is { } subject)
+            {
+                link._replies.LoseAbout(subject, NatsErrors.NotAllowed(subject, "go on", where));
+            }
+
+            return default;
+        };
         try
         {
             await connection.ConnectAsync().ConfigureAwait(false);

@@ -24,4 +24,7 @@ internal static partial class Log
 
     [LoggerMessage(6, LogLevel.Information, "Created on NATS at {Where}: {What}.")]
     public static partial void Created(this ILogger log, string where, string what);
+
+    [LoggerMessage(7, LogLevel.Debug, "Cleaning the bucket '{Bucket}' on NATS failed.")]
+    public static partial void SweepFailed(this ILogger log, string bucket, Exception error);
 }

@@ -76,6 +76,19 @@ internal static class NatsErrors
         + "JetStream is not enabled. Start the server with -js or with 'jetstream {}' in its configuration, and enable it for the account.",
         TransportError.TopologyMismatch);
 
+    /// <summary>The user may not publish there, which the server tells the connection only.</summary>
+    public static TransportException NotAllowed(string subject, string doing, string where) => new(
+        $"Cannot {doing} on NATS at {where}: the user may not publish to '{subject}'. Give the user the right to publish and subscribe to these subjects (see docs/nats.md).",
+        TransportError.CredentialsRefused);
+
+    /// <summary>The subject of the server's words that the user may not publish to it, or null.</summary>
+    public static string? SubjectNotAllowed(string error)
+    {
+        const string begin = "Permissions Violation for Publish to \"";
+        var end = error.LastIndexOf('"');
+        return error.StartsWith(begin, StringComparison.OrdinalIgnoreCase) && end > begin.Length ? error[begin.Length..end] : null;
+    }
+
     public static TransportException Lost(string doing, string where) => new(
         $"Cannot {doing} on NATS at {where}: the connection was lost. Is the server running and reachable?", TransportError.Unavailable);
 

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Postrider.Core.State;
 using Postrider.Core.Transport;
 
 namespace Postrider.Transports.Nats;
@@ -11,9 +12,10 @@ namespace Postrider.Transports.Nats;
 /// <para>Thread-safe. Connects at the first use. Dispose of it once, after its receivers.</para>
 /// <para>Bodies are stored as they are and metadata in headers, by the CloudEvents binding for NATS, so any NATS client can read and write them.</para>
 /// </remarks>
-public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth, IMappedTopics, IReplyQueues
+public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth, IMappedTopics, IReplyQueues, IStateStoreSource
 {
     private readonly Subjects _subjects;
+    private readonly Func<Links> _stateLinks;
     private readonly Links _publishLinks;
     private readonly Links _consumeLinks;
     private readonly JetStreamApi _api;
@@ -46,6 +48,7 @@ public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth, 
         var tls = options.Tls is { } wanted ? new TlsClient(wanted, Capabilities.System, _log)
             : servers.Tls ? new TlsClient(new(), Capabilities.System, _log) : null;
         _subjects = new(options.Prefix);
+        _stateLinks = () => new(options, servers, tls, "state", _log);
         _publishLinks = new(options, servers, tls, "publish", _log);
         _consumeLinks = new(options, servers, tls, "consume", _log);
         _api = new(_consumeLinks);
@@ -55,7 +58,7 @@ public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth, 
         _mapped = options.Topics.IsEmpty ? null : new(options.Topics, _publisher);
         _copier = new(_consumeLinks, _subjects, null);
         _topology = new(_api, _subjects, _registry, _log);
-        _clock = new(_api, _subjects);
+        _clock = new(_api, _subjects.BindingsStream, _subjects.Clock);
         _deadLetters = new(_api, _subjects);
     }
 
@@ -127,6 +130,13 @@ public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth, 
         ThrowIfDisposed();
         await _topology.DeclareRepliesAsync(cancellationToken).ConfigureAwait(false);
         return await ReplyReader.OpenAsync(_api, _subjects.RepliesStream, _subjects.OfQueue(queue), _log, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    IStateStore IStateStoreSource.CreateStateStore()
+    {
+        ThrowIfDisposed();
+        return new NatsStateStore(_stateLinks(), _subjects.StateBucket, _log);
     }
 
     /// <inheritdoc/>

@@ -9,6 +9,9 @@ namespace Postrider.Transports.Nats;
 /// <param name="StoredAt">When it was stored, on the server's clock, in nanoseconds since 1970.</param>
 internal readonly record struct Position(string Stream, int Deliveries, ulong Sequence, long StoredAt)
 {
+    /// <summary>How many the consumer has handed out with this one.</summary>
+    public ulong HandedOut { get; private init; }
+
     /// <summary>
     /// Reads <c>$JS.ACK.stream.consumer.deliveries.sequence.consumer sequence.time.pending</c>, or the longer form with domain and account
     /// after <c>ACK</c> and a random word at the end. The stream is given, as it is known.
@@ -28,12 +31,13 @@ internal readonly record struct Position(string Stream, int Deliveries, ulong Se
         if (count < 9 || count == 10
             || !int.TryParse(text[words[first]], NumberStyles.None, CultureInfo.InvariantCulture, out var deliveries)
             || !ulong.TryParse(text[words[first + 1]], NumberStyles.None, CultureInfo.InvariantCulture, out var sequence)
+            || !ulong.TryParse(text[words[first + 2]], NumberStyles.None, CultureInfo.InvariantCulture, out var handedOut)
             || !long.TryParse(text[words[first + 3]], NumberStyles.None, CultureInfo.InvariantCulture, out var storedAt))
         {
             return false;
         }
 
-        position = new(stream, deliveries, sequence, storedAt);
+        position = new(stream, deliveries, sequence, storedAt) { HandedOut = handedOut };
         return true;
     }
 }

@@ -15,6 +15,9 @@ internal interface IAwaiting
 
     /// <summary>None will come.</summary>
     void Lost(int item, Exception error);
+
+    /// <summary>Whether it was asked on this subject, and wants to be told that it is not allowed to; others find out when no answer comes.</summary>
+    bool IsAbout(string subject) => false;
 }
 
 /// <summary>A place to wait for one answer at a time. Its subject is made once and used again for later questions.</summary>
@@ -37,6 +40,8 @@ internal sealed class ReplySlot(string subject)
         (Item, Since, IsAsked) = (item, Environment.TickCount64, true);
         Volatile.Write(ref _awaiting, awaiting);
     }
+
+    public bool IsAbout(string subject) => Volatile.Read(ref _awaiting)?.IsAbout(subject) ?? false;
 
     /// <summary>Null if an answer, the time-out or the giver-up was first: exactly one of them gets it.</summary>
     public IAwaiting? End() => Interlocked.Exchange(ref _awaiting, null);
@@ -98,13 +103,16 @@ internal sealed class Replies : NatsSubBase
     }
 
     /// <summary>The connection is gone: no answer will come, to anyone.</summary>
-    public void LoseAll(Exception error) => Lose(long.MaxValue, error, forGood: true);
+    public void LoseAll(Exception error) => Lose(static _ => true, error, forGood: true);
 
     /// <summary>Ends the waits that began before.</summary>
-    public void LoseBefore(long tick, Exception error) => Lose(tick, error, forGood: false);
+    public void LoseBefore(long tick, Exception error) => Lose(slot => slot.Since < tick, error, forGood: false);
+
+    /// <summary>Ends the waits of those who asked on this subject.</summary>
+    public void LoseAbout(string subject, Exception error) => Lose(slot => slot.IsAbout(subject), error, forGood: false);
 
     /// <summary>Found under the lock under which waits begin, as a slot may belong to the next question a moment later; told outside of it.</summary>
-    private void Lose(long before, Exception error, bool forGood)
+    private void Lose(Func<ReplySlot, bool> which, Exception error, bool forGood)
     {
         List<(IAwaiting Awaiting, int Item)>? lost = null;
         lock (_gate)
@@ -112,7 +120,7 @@ internal sealed class Replies : NatsSubBase
             _lost = forGood ? error : _lost;
             foreach (var slot in _slots)
             {
-                if (slot.IsAsked && slot.Since < before && slot.End() is { } awaiting)
+                if (slot.IsAsked && which(slot) && slot.End() is { } awaiting)
                 {
                     (lost ??= []).Add((awaiting, slot.Item));
                 }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using NATS.Client.Core;
 
 namespace Postrider.Transports.Nats;
 
@@ -6,7 +7,11 @@ namespace Postrider.Transports.Nats;
 /// The server's time, by which delays are counted, and never later than it really is there: a message is written and read back, and the time at which
 /// the server stored it has passed when the answer is here.
 /// </summary>
-internal sealed class ServerClock(JetStreamApi api, Subjects subjects) : IDisposable
+/// <param name="api">The server.</param>
+/// <param name="stream">The stream in which the message is.</param>
+/// <param name="subject">Its subject, of which the stream keeps the last.</param>
+/// <param name="header">A header that it has.</param>
+internal sealed class ServerClock(JetStreamApi api, string stream, string subject, (string Name, string Value)? header = null) : IDisposable
 {
     private const string Doing = "ask for the time";
     private static readonly TimeSpan Fresh = TimeSpan.FromSeconds(10);
@@ -25,8 +30,14 @@ internal sealed class ServerClock(JetStreamApi api, Subjects subjects) : IDispos
                 return;
             }
 
-            await api.PutAsync(subjects.Clock, default, null, Doing, cancellationToken).ConfigureAwait(false);
-            var answer = await api.GetMessageAsync(subjects.BindingsStream, $$"""{"last_by_subj":"{{subjects.Clock}}"}""", Doing, cancellationToken).ConfigureAwait(false);
+            var headers = new NatsHeaders();
+            if (header is { } one)
+            {
+                headers[one.Name] = one.Value;
+            }
+
+            _ = await api.StoreAsync(subject, default, headers, Doing, cancellationToken).ConfigureAwait(false) ?? throw NatsErrors.Lost(Doing, api.Links.Where);
+            var answer = await api.GetMessageAsync(stream, $$"""{"last_by_subj":"{{subject}}"}""", Doing, cancellationToken).ConfigureAwait(false);
             var now = Stopwatch.GetTimestamp();
             var stored = answer.OrThrow(Doing, api.Links.Where).Root.GetProperty("message").GetProperty("time").GetDateTimeOffset();
             Volatile.Write(ref _nanoseconds, (stored - DateTimeOffset.UnixEpoch).Ticks * 100);
@@ -39,11 +50,14 @@ internal sealed class ServerClock(JetStreamApi api, Subjects subjects) : IDispos
     }
 
     /// <summary>How much of a delay is left, at most.</summary>
-    public TimeSpan Left(TimeSpan delay, long storedAt)
+    public TimeSpan Left(TimeSpan delay, long storedAt) => delay - Since(storedAt);
+
+    /// <summary>How long ago something was stored, at least.</summary>
+    public TimeSpan Since(long storedAt)
     {
         var now = Volatile.Read(ref _nanoseconds) + (Stopwatch.GetElapsedTime(Volatile.Read(ref _askedAt)).Ticks * 100);
-        // A little more, as times are cut to ticks.
-        return delay - TimeSpan.FromTicks((now - storedAt) / 100) + TimeSpan.FromTicks(20);
+        // A little less, as times are cut to ticks.
+        return TimeSpan.FromTicks(((now - storedAt) / 100) - 20);
     }
 
     public void Dispose() => _one.Dispose();

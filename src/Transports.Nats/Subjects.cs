@@ -46,6 +46,9 @@ internal sealed class Subjects(string prefix)
     /// <summary>All answers.</summary>
     public string AllReplies { get; } = prefix + ".r.>";
 
+    /// <summary>The bucket of the state store. Its stream is this after <c>KV_</c>.</summary>
+    public string StateBucket { get; } = prefix + "_state";
+
     /// <summary>What is written to learn the server's time.</summary>
     public string Clock { get; } = prefix + ".c";
 

@@ -60,6 +60,14 @@ internal sealed class RawNats : IDisposable
         Assert.Equal("PONG", await LineAsync());
     }
 
+    /// <summary>The same with headers as they are given, down to the empty line after them.</summary>
+    public async Task PublishAsync(string subject, string headers, string body)
+    {
+        var (headerBytes, all) = (Encoding.UTF8.GetByteCount(headers), Encoding.UTF8.GetByteCount(headers + body));
+        await WriteAsync(string.Create(CultureInfo.InvariantCulture, $"HPUB {subject} {headerBytes} {all}\r\n") + headers + body + "\r\nPING\r\n");
+        Assert.Equal("PONG", await LineAsync());
+    }
+
     public void Dispose() => _socket.Dispose();
 
     private async Task WriteAsync(string text) => await _stream.WriteAsync(Encoding.UTF8.GetBytes(text), Server.Deadline);

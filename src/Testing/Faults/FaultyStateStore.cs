@@ -126,7 +126,7 @@ internal sealed class FaultyStateStore(IStateStore inner, StateFaultSwitch fault
         }
     }
 
-    public ValueTask DisposeAsync() => inner.DisposeAsync();
+    public ValueTask DisposeAsync() => faults.Hits(StateFault.HangsWhenDisposed) ? default : inner.DisposeAsync();
 
     private static IAsyncEnumerable<IReadOnlyDictionary<string, StateEntry>> Queue(IAsyncEnumerable<IReadOnlyDictionary<string, StateEntry>> snapshots)
     {

@@ -62,4 +62,7 @@ public enum StateFault
 
     /// <summary>Illegal keys and values are taken.</summary>
     TakesAnything,
+
+    /// <summary>What waits goes on waiting when the store is disposed of.</summary>
+    HangsWhenDisposed,
 }

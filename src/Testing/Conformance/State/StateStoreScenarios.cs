@@ -284,6 +284,20 @@ public abstract class StateStoreScenarios(StateStoreFixture fixture) : StateScen
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => watching.WaitAsync(Fixture.Patience, TimeProvider.System));
     }
 
+    /// <summary>Nobody waits for a store that is closed.</summary>
+    [StateScenario(StateFault.HangsWhenDisposed)]
+    public async Task What_waits_ends_when_the_store_is_disposed_of()
+    {
+        var (store, key) = (await ConnectAsync(), NewKey());
+        await using var snapshots = store.WatchAsync(key, Deadline).GetAsyncEnumerator(Deadline);
+        Assert.True(await snapshots.MoveNextAsync());
+        var waiting = snapshots.MoveNextAsync().AsTask();
+
+        await store.DisposeAsync();
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => waiting.WaitAsync(Fixture.Patience, TimeProvider.System));
+        await Assert.ThrowsAsync<ObjectDisposedException>(async () => await store.GetAsync(key, Deadline));
+    }
+
     private async Task<List<long>> CountAsync(IStateStore store, string key, int times)
     {
         var revisions = new List<long>();
