@@ -44,6 +44,9 @@ public sealed class MessagingStatus
         }
     }
 
+    /// <summary>The handlers that run now, the oldest first. Taking it costs a look at each place of every window: for dashboards and health, not for each message.</summary>
+    public IReadOnlyList<RunningHandler> Running => [.. _all.SelectMany(static one => one.Running).OrderByDescending(static one => one.Age)];
+
     /// <summary>Each broker is reached and every queue is being received from.</summary>
     public bool IsHealthy => Array.TrueForAll(_all, static one => one.IsHealthy);
 

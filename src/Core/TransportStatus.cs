@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Globalization;
+using Postrider.Core.Consuming;
 
 namespace Postrider;
 
@@ -8,6 +9,7 @@ public sealed class TransportStatus
 {
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly ConcurrentDictionary<string, QueueState> _queues = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, HungWatch> _running = new(StringComparer.Ordinal);
 
     internal TransportStatus(string name) => Name = name;
 
@@ -48,6 +50,9 @@ public sealed class TransportStatus
         }
     }
 
+    /// <summary>The handlers that run now.</summary>
+    internal IEnumerable<RunningHandler> Running => _running.Values.SelectMany(static one => one.Running);
+
     internal bool IsStarted { get; set; }
 
     /// <summary>It was given up until the next start.</summary>
@@ -72,6 +77,19 @@ public sealed class TransportStatus
         if (_ready.TrySetException(error))
         {
             _ = _ready.Task.Exception; // observed: the host reports it
+        }
+    }
+
+    /// <summary>A queue's handlers can be seen there; null: it has none any more.</summary>
+    internal void Show(string queue, HungWatch? running)
+    {
+        if (running is null)
+        {
+            _running.TryRemove(queue, out _);
+        }
+        else
+        {
+            _running[queue] = running;
         }
     }
 

@@ -18,10 +18,12 @@ internal sealed class Batcher<TMessage>(
     private ITimer? _timer;
     private bool _isDue;
     private int _running;
+    private int _standIns;
 
     public async ValueTask<Outcome> AddAsync(TMessage message, ConsumeContext context)
     {
         var item = new BatchItem<TMessage>(message, context) { AddedAt = context.Time.GetTimestamp() };
+        context.Place.WaitForOthers();
         lock (_lock)
         {
             _waiting.Add(item);
@@ -88,7 +90,7 @@ internal sealed class Batcher<TMessage>(
     /// <summary>What waits is ready when it is enough for a batch, or has waited long enough; and when fewer run than may.</summary>
     private void StartReady()
     {
-        while (_running < concurrency && (_waiting.Count >= options.MaxSize || (_isDue && _waiting.Count > 0)))
+        while (_running < concurrency + _standIns && (_waiting.Count >= options.MaxSize || (_isDue && _waiting.Count > 0)))
         {
             var batch = _waiting[..Math.Min(_waiting.Count, options.MaxSize)];
             _waiting.RemoveRange(0, batch.Count);
@@ -108,6 +110,14 @@ internal sealed class Batcher<TMessage>(
     {
         Outcome outcome = default;
         Exception? error = null;
+        var (isOver, hasStandIn) = (false, false);
+        batch[0].Context.Place.OnReplaced = StandIn;
+        var now = batch[0].Context.Time.GetTimestamp();
+        foreach (var item in batch)
+        {
+            item.Context.Place.BeginTogether(now);
+        }
+
         try
         {
             using var cancellation = new BatchCancellation(batch.Count);
@@ -130,6 +140,8 @@ internal sealed class Batcher<TMessage>(
         lock (_lock)
         {
             _running--;
+            isOver = true;
+            _standIns -= hasStandIn ? 1 : 0;
             StartReady();
         }
 
@@ -142,6 +154,20 @@ internal sealed class Batcher<TMessage>(
             else
             {
                 item.Done.TrySetException(error);
+            }
+        }
+
+        // It hangs: another batch may run beside it.
+        void StandIn()
+        {
+            lock (_lock)
+            {
+                if (!isOver && !hasStandIn && _standIns < concurrency)
+                {
+                    hasStandIn = true;
+                    _standIns++;
+                    StartReady();
+                }
             }
         }
     }

@@ -32,6 +32,9 @@ internal sealed class ConsumerQueue
 
     public required int MaxRedeliveries { get; init; }
 
+    /// <summary>The shortest of its consumers; null if none says.</summary>
+    public TimeSpan? HungAfter { get; init; }
+
     /// <summary>How many transactions may be open at once.</summary>
     public int Transactions { get; init; }
 
@@ -60,6 +63,9 @@ internal sealed class ConsumerQueue
     /// <summary>How much is under way while handlers are quick (see <see cref="PrefetchWindow"/>).</summary>
     public int LargestWindow => Math.Max(FirstWindow, QuickWindow);
 
+    /// <summary>The most that is ever under way: the largest window, and what hung handlers hold that others stand in for.</summary>
+    public int Prefetch => LargestWindow + (HungAfter is null ? 0 : Concurrency);
+
     /// <summary>The consumer of a message, or null: a message that names no type goes to the only consumer of the queue.</summary>
     public BuiltConsumer? Find(Envelope envelope)
     {
@@ -74,4 +80,5 @@ internal sealed class ConsumerQueue
 
 /// <summary>A consumer with its chain of middlewares built. With an isolation level it is transactional.</summary>
 internal sealed record BuiltConsumer(
-    string Name, ConsumeDelegate Chain, RetryPolicy Retry, Func<FailedMessage, CancellationToken, ValueTask>? OnFailed = null, IsolationLevel? Isolation = null);
+    string Name, ConsumeDelegate Chain, RetryPolicy Retry, Func<FailedMessage, CancellationToken, ValueTask>? OnFailed = null, IsolationLevel? Isolation = null,
+    TimeSpan? HungAfter = null);

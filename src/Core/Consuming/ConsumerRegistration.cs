@@ -42,7 +42,7 @@ internal abstract class ConsumerRegistration(string name, ImmutableArray<string>
             chain = global[i](chain);
         }
 
-        return new(Name, chain, Options.Retry, Options.OnFailed, Options.Transactional ? Options.Isolation : null);
+        return new(Name, chain, Options.Retry, Options.OnFailed, Options.Transactional ? Options.Isolation : null, Options.HungAfter);
     }
 
     protected abstract ConsumeDelegate Invoker(Serializers serializers);

@@ -133,6 +133,13 @@ internal static partial class Log
     [LoggerMessage(52, LogLevel.Warning, "Whoever sent the request {MessageId} of '{Queue}' could not be told that it failed: {Reason}")]
     public static partial void FaultNotSent(this ILogger logger, string messageId, string queue, string reason);
 
+    [LoggerMessage(75, LogLevel.Error, "The handler '{Consumer}' of '{Queue}' has run for {Age} with the message {MessageId} ({MessageType}), attempt {Attempt}: it hangs. {StandIn}")]
+    public static partial void HandlerHangs(
+        this ILogger logger, string? consumer, string queue, string messageId, string? messageType, int attempt, TimeSpan age, string standIn);
+
+    [LoggerMessage(76, LogLevel.Warning, "The handler '{Consumer}' of '{Queue}' that hung with the message {MessageId} has returned after about {Age}.")]
+    public static partial void HungReturned(this ILogger logger, string? consumer, string queue, string messageId, TimeSpan age);
+
     /// <summary>For everything that is logged while a message is handled.</summary>
     public static IDisposable? BeginHandling(this ILogger logger, ConsumeContext context) =>
         Handling(logger, context.MessageId, context.Queue, context.Consumer, context.Attempt, context.CorrelationId);

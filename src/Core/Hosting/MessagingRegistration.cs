@@ -128,6 +128,7 @@ internal sealed class MessagingRegistration
                 Lease = first.Options.Lease,
                 RenewLease = first.Options.RenewLease,
                 MaxRedeliveries = first.Options.MaxRedeliveries,
+                HungAfter = group.Min(static consumer => consumer.Options.HungAfter),
                 Transactions = group.Any(static consumer => consumer.Options.Transactional) ? first.Options.Concurrency : 0,
                 OnExpired = first.Options.OnExpired,
                 Fallback = fallback,
@@ -178,6 +179,7 @@ internal sealed class MessagingRegistration
         Require(options.Batch is null || !options.Transactional, $"{who} takes batches, whose messages have an outcome each: they cannot be Transactional.");
         Require(options.Priority is not { LowerOneIn: < 0 or 1 }, $"{who} has a LowerOneIn of {options.Priority?.LowerOneIn}; it is 0, or at least 2.");
         Require(options.Lease >= TimeSpan.FromMilliseconds(100), $"{who} has a Lease of {options.Lease}; it is at least 100 ms.");
+        Require(options.HungAfter is not { } hung || hung > TimeSpan.Zero, $"{who} has a HungAfter of {options.HungAfter}; it is positive, or null for never.");
         Require(options.MaxRedeliveries > 0, $"{who} has MaxRedeliveries {options.MaxRedeliveries}; it is at least 1.");
         Require(
             options.Isolation is IsolationLevel.ReadCommitted or IsolationLevel.RepeatableRead or IsolationLevel.Serializable,

@@ -67,6 +67,7 @@ internal sealed class MessagingSettings
             Lease = section.Value(nameof(options.Lease), options.Lease),
             RenewLease = section.Value(nameof(options.RenewLease), options.RenewLease),
             MaxRedeliveries = section.Value(nameof(options.MaxRedeliveries), options.MaxRedeliveries),
+            HungAfter = section.Text(nameof(options.HungAfter)) is null ? options.HungAfter : section.Value(nameof(options.HungAfter), TimeSpan.Zero),
             OnExpired = section.Choice(nameof(options.OnExpired), options.OnExpired),
             Retry = section.Text(nameof(options.Retry)) is { } text ? RetryPolicy.Parse(text) : options.Retry,
         };

@@ -63,7 +63,7 @@ internal sealed class QueueSupervisor(
             new ReceiverOptions
             {
                 Queue = queue.Name,
-                Prefetch = queue.LargestWindow,
+                Prefetch = queue.Prefetch,
                 Lease = queue.Lease,
                 LowerPriorityOneIn = (queue.Priority ?? new()).LowerOneIn,
                 Transactions = queue.Transactions,
