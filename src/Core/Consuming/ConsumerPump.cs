@@ -22,6 +22,9 @@ internal sealed class ConsumerPump : IDisposable
     /// <summary>How long settlements may take to be told in the end.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
 
+    /// <summary>How long after the drain timeout a pump has ended, with all that could be told to the broker.</summary>
+    public static readonly TimeSpan AfterDrain = Return + Grace;
+
     /// <summary>How long a receive after an outage must go on before all is well: a queue that is gone is told of sooner.</summary>
     private static readonly TimeSpan Doubt = TimeSpan.FromMilliseconds(250);
 

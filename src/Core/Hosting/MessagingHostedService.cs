@@ -1,6 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 using Postrider.Core.Consuming;
 using Postrider.Core.Decoding;
 using Postrider.Core.Diagnostics;
@@ -53,6 +54,13 @@ internal sealed class MessagingHostedService(
         foreach (var transport in transports.All)
         {
             WarnOfMapped(transport);
+        }
+
+        // Without a host nobody stops waiting.
+        if (services.GetService<IHostApplicationLifetime>() is not null && services.GetService<IOptions<HostOptions>>()?.Value.ShutdownTimeout is { } patience
+            && patience <= options.DrainTimeout + ConsumerPump.AfterDrain)
+        {
+            _logger.ShutdownTooShort(patience, options.DrainTimeout, ConsumerPump.AfterDrain);
         }
 
         _reports = new([.. registration.ExceptionReporters.Values.Select(create => create(services))], telemetry, time, _logger);
