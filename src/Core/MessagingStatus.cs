@@ -69,9 +69,12 @@ public enum QueueState
     /// <summary>Nothing is taken, since a message whose attempts are used up stopped the queue (<see cref="ExhaustedMessage.Stop"/>), until the host starts again.</summary>
     Paused,
 
-    /// <summary>Taking no more; running handlers finish.</summary>
+    /// <summary>Taking no more; running handlers finish. Before the end, and before a receiver that broke is replaced.</summary>
     Draining,
 
     /// <summary>Stopped.</summary>
     Stopped,
+
+    /// <summary>Given up until the host starts again: something is wrong that waiting cannot help, such as credentials that are refused (<see cref="TransportStatus.Error"/>).</summary>
+    Faulted,
 }

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using Postrider.Core.Consuming;
+using Postrider.Core.Supervision;
 
 namespace Postrider;
 
@@ -93,7 +94,9 @@ public sealed class TransportStatus
         }
     }
 
-    internal void Set(string queue, QueueState state) => _queues[queue] = state;
+    /// <exception cref="InvalidOperationException">The state may not follow the one that it has.</exception>
+    internal void Set(string queue, QueueState state) => _queues.AddOrUpdate(
+        queue, static (_, first) => first, static (name, before, next) => QueueStates.Next(name, before, next), state);
 }
 
 /// <summary>What is left on a transport that is being drained.</summary>

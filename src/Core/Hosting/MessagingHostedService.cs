@@ -131,6 +131,7 @@ internal sealed class MessagingHostedService(
         catch (OperationCanceledException) when (_stop.IsCancellationRequested || stop.IsCancellationRequested)
         {
             // What is linked is cancelled a moment later than what it is linked to.
+            EndUnbegun(named, QueueState.Stopped);
             if (!named.Status.Ready.IsCompleted)
             {
                 named.Status.SetFailed(
@@ -139,11 +140,22 @@ internal sealed class MessagingHostedService(
         }
         catch (TransportException e)
         {
+            EndUnbegun(named, QueueState.Faulted);
             GiveUp(named, e, logger);
         }
         catch (Exception e)
         {
+            EndUnbegun(named, QueueState.Faulted);
             GiveUp(named, new TransportException($"Messaging could not start: {e.Message}", TransportError.Other, e), logger);
+        }
+    }
+
+    /// <summary>Those that have got no further than the start; the others have a supervisor that tells of them.</summary>
+    private static void EndUnbegun(NamedTransport named, QueueState state)
+    {
+        foreach (var queue in named.Queues.Where(queue => named.Status.Queues[queue.Name] == QueueState.Starting))
+        {
+            named.Status.Set(queue.Name, state);
         }
     }
 
@@ -192,6 +204,7 @@ internal sealed class MessagingHostedService(
         }
         catch (TransportException e)
         {
+            named.Status.Set(queue.Name, QueueState.Faulted);
             GiveUp(named, e, logger);
             await stop.CancelAsync().ConfigureAwait(false);
         }
@@ -214,11 +227,6 @@ internal sealed class MessagingHostedService(
     private void GiveUp(NamedTransport named, TransportException error, ILogger logger)
     {
         named.Status.IsFailed = true;
-        foreach (var queue in named.Queues)
-        {
-            named.Status.Set(queue.Name, QueueState.Stopped);
-        }
-
         _reports?.Add(new(error, "connect", null));
         if (!error.IsTransient && transports.All.Any(static one => !one.Status.IsFailed))
         {
