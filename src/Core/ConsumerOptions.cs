@@ -25,6 +25,9 @@ public sealed record ConsumerOptions
     /// </summary>
     public int Concurrency { get; init; } = 16;
 
+    /// <summary>The worker pool of the queue, whose slots it shares with others (<see cref="MessagingBuilder.AddPool"/>); null: none, unless a pool lists the queue.</summary>
+    public string? Pool { get; init; }
+
     /// <summary>Which messages of the queue wait for each other, in each process.</summary>
     public MessageOrder Order { get; init; }
 

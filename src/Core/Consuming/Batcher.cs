@@ -8,9 +8,10 @@ namespace Postrider.Core.Consuming;
 /// </summary>
 /// <param name="options">How large a batch is, and how long it is waited for.</param>
 /// <param name="concurrency">How many batches run at once.</param>
+/// <param name="pool">Whose slots batches take; null: they need none.</param>
 /// <param name="consume">The user's code, with the services of the batch.</param>
 internal sealed class Batcher<TMessage>(
-    BatchOptions options, int concurrency, Func<IServiceProvider, IReadOnlyList<BatchItem<TMessage>>, CancellationToken, ValueTask<Outcome>> consume)
+    BatchOptions options, int concurrency, PoolPlace? pool, Func<IServiceProvider, IReadOnlyList<BatchItem<TMessage>>, CancellationToken, ValueTask<Outcome>> consume)
     where TMessage : notnull
 {
     private readonly Lock _lock = new();
@@ -110,20 +111,26 @@ internal sealed class Batcher<TMessage>(
     {
         Outcome outcome = default;
         Exception? error = null;
-        var (isOver, hasStandIn) = (false, false);
-        batch[0].Context.Place.OnReplaced = StandIn;
-        var now = batch[0].Context.Time.GetTimestamp();
-        foreach (var item in batch)
-        {
-            item.Context.Place.BeginTogether(now);
-        }
-
+        var (isOver, hasStandIn, hasSlot) = (false, false, false);
         try
         {
             using var cancellation = new BatchCancellation(batch.Count);
             foreach (var item in batch)
             {
                 cancellation.Watch(item.Context.CancellationToken);
+            }
+
+            if (pool is not null)
+            {
+                hasSlot = await pool.EnterAsync(cancellation.Token).ConfigureAwait(false);
+                cancellation.Token.ThrowIfCancellationRequested();
+            }
+
+            batch[0].Context.Place.OnReplaced = StandIn;
+            var now = batch[0].Context.Time.GetTimestamp();
+            foreach (var item in batch)
+            {
+                item.Context.Place.BeginTogether(now);
             }
 
             var scope = batch[0].Context.Services.GetRequiredService<IServiceScopeFactory>().CreateAsyncScope();
@@ -143,6 +150,10 @@ internal sealed class Batcher<TMessage>(
             isOver = true;
             _standIns -= hasStandIn ? 1 : 0;
             StartReady();
+            if (hasSlot && !hasStandIn)
+            {
+                pool!.Leave();
+            }
         }
 
         foreach (var item in batch)
@@ -166,6 +177,7 @@ internal sealed class Batcher<TMessage>(
                 {
                     hasStandIn = true;
                     _standIns++;
+                    pool?.Leave();
                     StartReady();
                 }
             }

@@ -67,7 +67,7 @@ internal sealed class ConsumerPump : IDisposable
         _leases = receiver is ILeaseRenewal renewal ? new(renewal, _window, queue, reports, time, logger) : null;
         _lanes = queue.Order == MessageOrder.None ? null : new(queue, _work.Writer, time);
         _suspects = new(_window, _work.Writer, _settling, queue, logger);
-        _hung = new(_window, queue, transport.Capabilities.System, AddWorker, telemetry, time, logger);
+        _hung = new(_window, queue, transport.Capabilities.System, StandIn, telemetry, time, logger);
     }
 
     /// <summary>Runs until stopped, then drains. The receiver stays the caller's to dispose of.</summary>
@@ -213,6 +213,13 @@ internal sealed class ConsumerPump : IDisposable
         return _suspects.IsEmpty ? ValueTask.CompletedTask : _suspects.RunAsync(stop);
     }
 
+    /// <summary>Another worker for one that hangs; its slot in the pool becomes free for it.</summary>
+    private void StandIn()
+    {
+        _queue.Pool?.Leave();
+        AddWorker();
+    }
+
     private void AddWorker()
     {
         lock (_workers)
@@ -238,8 +245,14 @@ internal sealed class ConsumerPump : IDisposable
 
     private async Task WorkAsync()
     {
+        var (pool, stop) = (_queue.Pool, _broken.Token);
         while (await _work.Reader.WaitToReadAsync().ConfigureAwait(false))
         {
+            if (pool is not null && !await pool.EnterAsync(stop).ConfigureAwait(false))
+            {
+                return;
+            }
+
             while (_work.Reader.TryRead(out var slot))
             {
                 if (slot.LeaseLost || _draining)
@@ -253,11 +266,14 @@ internal sealed class ConsumerPump : IDisposable
                 var settlement = await _handler.HandleAsync(slot, _receiver).ConfigureAwait(false);
                 var hasStandIn = slot.End();
                 Settle(slot, settlement);
-                if (hasStandIn)
+                if (hasStandIn || (pool is not null && _work.Reader.TryPeek(out _) && !await pool.GoOnAsync(stop).ConfigureAwait(false)))
                 {
+                    // The slot is another's already.
                     return;
                 }
             }
+
+            pool?.Leave();
         }
     }
 

@@ -20,6 +20,12 @@ internal sealed class ConsumerQueue
     /// <summary>How many deliveries are handled at once.</summary>
     public required int Concurrency { get; init; }
 
+    /// <summary>Whose slots its workers take; null: they need none. The batches of a batch consumer take them themselves.</summary>
+    public PoolPlace? Pool { get; init; }
+
+    /// <summary>This process consumes it; if not, it is only declared.</summary>
+    public bool IsRun { get; init; } = true;
+
     public MessageOrder Order { get; init; }
 
     public PriorityOptions? Priority { get; init; }

@@ -10,12 +10,12 @@ namespace Postrider.Core.Consuming;
 /// <param name="window">Where they run.</param>
 /// <param name="queue">The queue.</param>
 /// <param name="system">The broker's.</param>
-/// <param name="addWorker">Starts one.</param>
+/// <param name="standIn">Starts a worker for one that hangs.</param>
 /// <param name="telemetry">Counts those that hang.</param>
 /// <param name="time">The clock.</param>
 /// <param name="logger">For the lines.</param>
 internal sealed class HungWatch(
-    PrefetchWindow window, ConsumerQueue queue, string system, Action addWorker, Telemetry telemetry, TimeProvider time, ILogger logger)
+    PrefetchWindow window, ConsumerQueue queue, string system, Action standIn, Telemetry telemetry, TimeProvider time, ILogger logger)
 {
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(10);
@@ -88,7 +88,7 @@ internal sealed class HungWatch(
         if (!isReplaced && window.Replaced < queue.Concurrency && window.TryReplace(place, since))
         {
             isReplaced = true;
-            addWorker();
+            standIn();
         }
 
         if (!isKnown)

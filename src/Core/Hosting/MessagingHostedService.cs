@@ -32,7 +32,7 @@ internal sealed class MessagingHostedService(
         foreach (var transport in transports.All)
         {
             transport.Status.IsStarted = true;
-            foreach (var queue in transport.Queues)
+            foreach (var queue in transport.Consumed)
             {
                 transport.Status.Set(queue.Name, QueueState.Starting);
             }
@@ -120,7 +120,7 @@ internal sealed class MessagingHostedService(
         try
         {
             await DeclareAsync(named, reports, logger).ConfigureAwait(false);
-            var running = named.Queues.Select(queue => Task.Run(() => ConsumeAsync(named, queue, reports, logger, stop), CancellationToken.None)).ToList();
+            var running = named.Consumed.Select(queue => Task.Run(() => ConsumeAsync(named, queue, reports, logger, stop), CancellationToken.None)).ToList();
             if (named.Drained.Count > 0)
             {
                 running.Add(new DrainWatch(named, time, logger).RunAsync(stop.Token));
@@ -153,7 +153,7 @@ internal sealed class MessagingHostedService(
     /// <summary>Those that have got no further than the start; the others have a supervisor that tells of them.</summary>
     private static void EndUnbegun(NamedTransport named, QueueState state)
     {
-        foreach (var queue in named.Queues.Where(queue => named.Status.Queues[queue.Name] == QueueState.Starting))
+        foreach (var queue in named.Consumed.Where(queue => named.Status.Queues[queue.Name] == QueueState.Starting))
         {
             named.Status.Set(queue.Name, state);
         }

@@ -68,6 +68,9 @@ internal sealed class MessagingRegistration
     /// <summary>Chosen in code, instead of that of the default transport's broker.</summary>
     public Func<IServiceProvider, IStateStore>? StateStore { get; set; }
 
+    /// <summary>The worker pools of the code; the configuration may change them, and has its own.</summary>
+    public OrderedDictionary<string, PoolOptions> Pools { get; } = new(StringComparer.OrdinalIgnoreCase);
+
     /// <summary>Used for publishing beside the default one.</summary>
     public List<string> AlsoUsed { get; } = [];
 
@@ -122,6 +125,8 @@ internal sealed class MessagingRegistration
                 Name = group.Key,
                 Transport = first.Options.Transport,
                 Concurrency = first.Options.Concurrency * (first.Options.Batch?.MaxSize ?? 1),
+                Pool = first.IsBatch ? null : first.Pool,
+                IsRun = first.IsRun,
                 Order = first.Options.Order,
                 Priority = first.Options.Priority,
                 Lanes = Lanes,
@@ -191,12 +196,12 @@ internal sealed class MessagingRegistration
 
         Require(
             OfQueue(options).Equals(OfQueue(first.Options)),
-            $"{who} shares it with '{first.Name}', but their Transport, Concurrency, Batch, Order, Priority, Lease, RenewLease, MaxRedeliveries or OnExpired differ. "
+            $"{who} shares it with '{first.Name}', but their Transport, Concurrency, Pool, Batch, Order, Priority, Lease, RenewLease, MaxRedeliveries or OnExpired differ. "
             + "Make them equal, or give it a queue of its own.");
     }
 
     private static object OfQueue(ConsumerOptions o) =>
-        (o.Transport?.ToUpperInvariant(), o.Concurrency, o.Batch, o.Order, o.Priority, o.Lease, o.RenewLease, o.MaxRedeliveries, o.OnExpired);
+        (o.Transport?.ToUpperInvariant(), o.Concurrency, o.Pool?.ToUpperInvariant(), o.Batch, o.Order, o.Priority, o.Lease, o.RenewLease, o.MaxRedeliveries, o.OnExpired);
 
     private static void Require(bool condition, string otherwise)
     {
