@@ -36,6 +36,28 @@ public sealed record ConsumerOptions
     /// </summary>
     public PriorityOptions? Priority { get; init; }
 
+    /// <summary>
+    /// Only one process at a time consumes the queue; the others stand by, and one of them goes on within 5 s when it dies. With an <see cref="Order"/>, messages
+    /// of a key are in order over all processes then. It takes a state store.
+    /// </summary>
+    /// <remarks>
+    /// A process that loses its place (it was halted, or cannot reach the store) cancels its handlers before another begins. A handler that does not heed its
+    /// token may still run beside the next one's.
+    /// </remarks>
+    public bool SingleActive { get; init; }
+
+    /// <summary>
+    /// A process stands by while another one that is alive has a higher number for the queue. When that one dies, it goes on within
+    /// <see cref="MessagingOptions.ProcessTimeToLive"/>; when it stops, at once. Other numbers than 0 take a state store.
+    /// </summary>
+    public int ConsumerPriority { get; init; }
+
+    /// <summary>Spares the consumers of the queue after too many failures; null: it does not. Without a state store it is for this process alone.</summary>
+    public CircuitBreakerOptions? CircuitBreaker { get; init; }
+
+    /// <summary>How fast the queue is consumed at most; null: as fast as its handlers are.</summary>
+    public RateLimitOptions? RateLimit { get; init; }
+
     /// <summary>How large the batches of a batch consumer are. Not for others.</summary>
     public BatchOptions? Batch { get; init; }
 

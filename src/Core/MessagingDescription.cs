@@ -61,7 +61,10 @@ public sealed class MessagingDescription
                 CultureInfo.InvariantCulture,
                 $"  queue {queue.Name}{(queue.IsRun ? "" : ", not consumed by this process")}{(named.Drained.Contains(queue.Name, StringComparer.Ordinal) ? ", until it is empty" : "")}: concurrency {queue.Concurrency}, "
                 + $"{queue.FirstWindow} to {queue.LargestWindow} under way, lease {queue.Lease}, {queue.MaxRedeliveries} redeliveries, expired messages: {queue.OnExpired}"
-                + $"{(queue.Priority is not { } priority ? "" : priority.LowerOneIn == 0 ? ", priorities, strict" : $", priorities, one in {priority.LowerOneIn} for lower ones")}");
+                + $"{(queue.Priority is not { } priority ? "" : priority.LowerOneIn == 0 ? ", priorities, strict" : $", priorities, one in {priority.LowerOneIn} for lower ones")}"
+                + $"{(queue.SingleActive ? ", a single active consumer" : "")}{(queue.ConsumerPriority == 0 ? "" : $", consumer priority {queue.ConsumerPriority}")}"
+                + $"{(queue.RateLimit is not { } rate ? "" : $", {rate.PerSecond} a second{(rate.Shared ? " of all processes" : "")}, {rate.Burst} at once")}"
+                + $"{(queue.CircuitBreaker is not { } circuit ? "" : $", circuit breaker after {(circuit.FailureRatio is { } ratio ? $"{ratio:P0} failures within {circuit.Window}" : $"{circuit.Failures} failures")}")}");
             foreach (var binding in named.Topology.Bindings.Where(binding => binding.Queue == queue.Name))
             {
                 text.AppendLine(CultureInfo.InvariantCulture, $"    bound to {binding.Pattern}");

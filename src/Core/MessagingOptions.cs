@@ -26,6 +26,12 @@ public sealed record MessagingOptions
     /// <summary>What to do while the broker is not there at start. Null waits forever; a value stops the host (exit code 69) after that long.</summary>
     public TimeSpan? FailFastAfter { get; init; }
 
+    /// <summary>How often the host tells the other processes that it is alive, if there is a state store.</summary>
+    public TimeSpan HeartbeatInterval { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>After how long without a heartbeat a process counts as dead; at least twice <see cref="HeartbeatInterval"/>.</summary>
+    public TimeSpan ProcessTimeToLive { get; init; } = TimeSpan.FromSeconds(30);
+
     /// <summary>The largest body in bytes, out and in: larger ones are refused when published and are malformed when received.</summary>
     public int MaxBodyBytes { get; init; } = 1024 * 1024;
 

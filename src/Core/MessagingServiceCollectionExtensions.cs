@@ -6,10 +6,12 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Postrider.Core.DeadLetters;
 using Postrider.Core.Diagnostics;
+using Postrider.Core.FlowControl;
 using Postrider.Core.Hosting;
 using Postrider.Core.InMemory;
 using Postrider.Core.Publishing;
 using Postrider.Core.Serialization;
+using Postrider.Core.Supervision;
 
 namespace Postrider;
 
@@ -84,6 +86,9 @@ public static class MessagingServiceCollectionExtensions
                     p.GetRequiredService<MessagingOptions>().MaxBodyBytes),
                 p.GetRequiredService<MessagingOptions>(), p.GetRequiredService<Telemetry>(), p.GetRequiredService<TimeProvider>())));
         services.AddSingleton<HostState>();
+        services.AddSingleton(static p => new HostIdentity(p.GetRequiredService<MessagingOptions>().Application ?? "", TimeProvider.System));
+        services.AddSingleton<IQueueControl, QueueControl>();
+        services.AddSingleton<IMessagingProcesses, MessagingProcesses>();
         services.AddSingleton<IDeadLetters, DeadLetterService>();
         services.AddHostedService<MessagingHostedService>();
     }

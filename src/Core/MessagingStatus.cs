@@ -74,10 +74,16 @@ public enum QueueState
     /// <summary>The broker is away; trying again.</summary>
     Reconnecting,
 
-    /// <summary>Nothing is taken, since a message whose attempts are used up stopped the queue (<see cref="ExhaustedMessage.Stop"/>), until the host starts again.</summary>
+    /// <summary>
+    /// Nothing is taken: the queue is paused (<see cref="IQueueControl"/>), its circuit breaker is open, or a message whose attempts are used up stopped it
+    /// (<see cref="ExhaustedMessage.Stop"/>).
+    /// </summary>
     Paused,
 
-    /// <summary>Taking no more; running handlers finish. Before the end, and before a receiver that broke is replaced.</summary>
+    /// <summary>Ready to receive, but it is another process's turn (<see cref="ConsumerOptions.SingleActive"/>, <see cref="ConsumerOptions.ConsumerPriority"/>).</summary>
+    Standby,
+
+    /// <summary>Taking no more; running handlers finish. Before the end, before a pause, and before a receiver that broke is replaced.</summary>
     Draining,
 
     /// <summary>Stopped.</summary>

@@ -29,7 +29,7 @@ public sealed class TransportStatus
     /// <summary>What is left there, if this host drains it (<c>Messaging:DrainFrom</c>), as of the last look; null for other transports.</summary>
     public DrainStatus? Drain { get; internal set; }
 
-    /// <summary>The broker is reached and every queue is being received from.</summary>
+    /// <summary>The broker is reached and every queue is being received from, here or by the process whose turn it is.</summary>
     public bool IsHealthy
     {
         get
@@ -41,7 +41,7 @@ public sealed class TransportStatus
 
             foreach (var (_, state) in _queues)
             {
-                if (state != QueueState.Receiving)
+                if (state is not (QueueState.Receiving or QueueState.Standby))
                 {
                     return false;
                 }
@@ -55,6 +55,9 @@ public sealed class TransportStatus
     internal IEnumerable<RunningHandler> Running => _running.Values.SelectMany(static one => one.Running);
 
     internal bool IsStarted { get; set; }
+
+    /// <summary>Is told of each change of a queue's state.</summary>
+    internal Action? Changed { get; set; }
 
     /// <summary>It was given up until the next start.</summary>
     internal bool IsFailed { get; set; }
@@ -95,8 +98,11 @@ public sealed class TransportStatus
     }
 
     /// <exception cref="InvalidOperationException">The state may not follow the one that it has.</exception>
-    internal void Set(string queue, QueueState state) => _queues.AddOrUpdate(
-        queue, static (_, first) => first, static (name, before, next) => QueueStates.Next(name, before, next), state);
+    internal void Set(string queue, QueueState state)
+    {
+        _queues.AddOrUpdate(queue, static (_, first) => first, static (name, before, next) => QueueStates.Next(name, before, next), state);
+        Changed?.Invoke();
+    }
 }
 
 /// <summary>What is left on a transport that is being drained.</summary>

@@ -50,6 +50,8 @@ public sealed class InMemoryExpiry(InMemoryFixture fixture) : ExpiryScenarios(fi
 
 public sealed class InMemoryFailures(InMemoryFixture fixture) : FailureScenarios(fixture);
 
+public sealed class InMemoryFlow(InMemoryFixture fixture) : FlowScenarios(fixture);
+
 public sealed class InMemoryHandling(InMemoryFixture fixture) : HandlingScenarios(fixture);
 
 public sealed class InMemoryOrder(InMemoryFixture fixture) : OrderScenarios(fixture);

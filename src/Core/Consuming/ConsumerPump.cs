@@ -2,6 +2,7 @@ using System.Threading.Channels;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Postrider.Core.Diagnostics;
+using Postrider.Core.FlowControl;
 using Postrider.Core.Supervision;
 using Postrider.Core.Transport;
 
@@ -46,21 +47,22 @@ internal sealed class ConsumerPump : IDisposable
     private readonly KeyedLanes? _lanes;
     private readonly HungWatch _hung;
     private readonly List<Task> _workers = [];
+    private readonly RateLimit? _rate;
     private readonly ExceptionReports _reports;
-    private readonly TimeSpan _drainTimeout;
+    private readonly Func<TimeSpan> _drainTimeout;
     private volatile bool _draining;
     private bool _areWorkersEnding;
     private volatile string? _stopReason;
     private CancellationTokenSource _broken = null!;
 
     public ConsumerPump(
-        ITransport transport, IReceiver receiver, ConsumerQueue queue, DeliveryHandler handler, TimeSpan drainTimeout,
+        ITransport transport, IReceiver receiver, ConsumerQueue queue, DeliveryHandler handler, RateLimit? rate, Func<TimeSpan> drainTimeout,
         TransportStatus status, IServiceScopeFactory scopes, Telemetry telemetry, ExceptionReports reports, TimeProvider time, ILogger logger)
     {
-        _reports = reports;
+        (_reports, _rate) = (reports, rate);
         (_transport, _receiver, _queue, _handler) = (transport, receiver, queue, handler);
         (_drainTimeout, _status, _time, _logger) = (drainTimeout, status, time, logger);
-        _window = new(queue, time);
+        _window = new(queue, time, queue.Order == MessageOrder.None ? null : () => _lanes!.Waiting);
         _failures = new(queue, _window.Clear, scopes, reports, logger);
         _work = Channel.CreateBounded<InFlight>(new BoundedChannelOptions(queue.Prefetch));
         _settling = new(receiver, queue, transport.Capabilities.System, Free, _failures, telemetry, reports, time, logger);
@@ -143,9 +145,11 @@ internal sealed class ConsumerPump : IDisposable
                     return;
                 }
 
+                var max = _rate is null ? _window.Free : await _rate.WaitAsync(_window.Free, stop).ConfigureAwait(false);
                 var deliveries = _status.Queues[_queue.Name] == QueueState.Reconnecting
-                    ? await ReceiveAgainAsync(stop).ConfigureAwait(false)
-                    : await _receiver.ReceiveAsync(_window.Free, stop).ConfigureAwait(false);
+                    ? await ReceiveAgainAsync(max, stop).ConfigureAwait(false)
+                    : await _receiver.ReceiveAsync(max, stop).ConfigureAwait(false);
+                _rate?.Claimed(deliveries.Count);
                 backoff.Reset();
                 if (deliveries.Count == 0)
                 {
@@ -171,11 +175,11 @@ internal sealed class ConsumerPump : IDisposable
     }
 
     /// <summary>The first receive after an outage: what tells that all is well again.</summary>
-    private async ValueTask<IReadOnlyList<Delivery>> ReceiveAgainAsync(CancellationToken stop)
+    private async ValueTask<IReadOnlyList<Delivery>> ReceiveAgainAsync(int max, CancellationToken stop)
     {
         // An empty queue gives no sign that the broker is back, so it is asked for something that costs nothing.
         await _transport.DeclareAsync(Nothing, stop).ConfigureAwait(false);
-        var receiving = _receiver.ReceiveAsync(_window.Free, stop).AsTask();
+        var receiving = _receiver.ReceiveAsync(max, stop).AsTask();
         if (!await EndsWithinAsync(receiving, Doubt).ConfigureAwait(false) || receiving.IsCompletedSuccessfully)
         {
             _logger.ReceiveRecovered(_queue.Name);
@@ -342,6 +346,13 @@ internal sealed class ConsumerPump : IDisposable
     private async Task DrainAsync(Task workers, Task settling, CancellationTokenSource abandon)
     {
         _status.Set(_queue.Name, QueueState.Draining);
+        var limit = _drainTimeout();
+        if (limit == TimeSpan.Zero)
+        {
+            // Another process is about to take over: before anything that may take its time.
+            CancelHandlers();
+        }
+
         try
         {
             await _receiver.StopAsync(abandon.Token).AsTask().WaitAsync(Grace, _time, CancellationToken.None).ConfigureAwait(false);
@@ -359,13 +370,9 @@ internal sealed class ConsumerPump : IDisposable
             HandBack(unbegun);
         }
 
-        if (!await EndsWithinAsync(workers, _drainTimeout).ConfigureAwait(false))
+        if (!await EndsWithinAsync(workers, limit).ConfigureAwait(false))
         {
-            foreach (var slot in _window.Places)
-            {
-                slot.Cancel();
-            }
-
+            CancelHandlers();
             await EndsWithinAsync(workers, Return).ConfigureAwait(false);
             foreach (var slot in _window.Places)
             {
@@ -392,6 +399,14 @@ internal sealed class ConsumerPump : IDisposable
         }
 
         _logger.Drained(_queue.Name, abandoned);
+    }
+
+    private void CancelHandlers()
+    {
+        foreach (var slot in _window.Places)
+        {
+            slot.Cancel();
+        }
     }
 
     private async ValueTask<bool> EndsWithinAsync(Task task, TimeSpan limit)

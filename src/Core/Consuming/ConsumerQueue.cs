@@ -5,7 +5,7 @@ using Postrider.Core.Transport;
 namespace Postrider.Core.Consuming;
 
 /// <summary>A queue that is consumed: its options and its consumers by message type.</summary>
-internal sealed class ConsumerQueue
+internal sealed record ConsumerQueue
 {
     private const int SmallestWindow = 32;
     private const int QuickWindow = 512;
@@ -29,6 +29,17 @@ internal sealed class ConsumerQueue
     public MessageOrder Order { get; init; }
 
     public PriorityOptions? Priority { get; init; }
+
+    public bool SingleActive { get; init; }
+
+    public int ConsumerPriority { get; init; }
+
+    public CircuitBreakerOptions? CircuitBreaker { get; init; }
+
+    public RateLimitOptions? RateLimit { get; init; }
+
+    /// <summary>One message at a time is tried, as its circuit breaker is half-open.</summary>
+    public bool IsProbe { get; init; }
 
     public ILaneWatch? Lanes { get; init; }
 
@@ -64,13 +75,13 @@ internal sealed class ConsumerQueue
     /// How much is under way at first: twice what runs at once, so that workers need not wait for the next claim; with priorities no more than that, as what is
     /// claimed is not overtaken.
     /// </summary>
-    public int FirstWindow => Priority is not null ? Concurrency : Math.Max(Concurrency * 2, SmallestWindow);
+    public int FirstWindow => IsProbe ? 1 : Priority is not null ? Concurrency : Math.Max(Concurrency * 2, SmallestWindow);
 
     /// <summary>How much is under way while handlers are quick (see <see cref="PrefetchWindow"/>).</summary>
-    public int LargestWindow => Math.Max(FirstWindow, QuickWindow);
+    public int LargestWindow => IsProbe ? 1 : Math.Max(FirstWindow, QuickWindow);
 
     /// <summary>The most that is ever under way: the largest window, and what hung handlers hold that others stand in for.</summary>
-    public int Prefetch => LargestWindow + (HungAfter is null ? 0 : Concurrency);
+    public int Prefetch => LargestWindow + (HungAfter is null || IsProbe ? 0 : Concurrency);
 
     /// <summary>The consumer of a message, or null: a message that names no type goes to the only consumer of the queue.</summary>
     public BuiltConsumer? Find(Envelope envelope)

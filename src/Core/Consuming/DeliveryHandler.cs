@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 using Postrider.Core.DeadLetters;
 using Postrider.Core.Decoding;
 using Postrider.Core.Diagnostics;
+using Postrider.Core.FlowControl;
 using Postrider.Core.Publishing;
 using Postrider.Core.Requests;
 using Postrider.Core.Retry;
@@ -15,7 +16,7 @@ namespace Postrider.Core.Consuming;
 /// <summary>Runs one delivery: scope, chain, outcome, settlement. Never throws.</summary>
 internal sealed class DeliveryHandler(
     ConsumerQueue queue, string transport, string system, int maxBodyBytes, BodyTransforms transforms, Decoders decoders, IServiceScopeFactory scopes, Telemetry telemetry,
-    ExceptionReports reports, FaultReplies? faults, TimeProvider time, ILogger logger)
+    ExceptionReports reports, FaultReplies? faults, CircuitBreaker? circuit, TimeProvider time, ILogger logger)
 {
     private readonly Responder _responder = new(transport, time, logger);
     private readonly TransactionalHandler _transactional = new(queue, transport, system, telemetry, time, logger);
@@ -37,6 +38,10 @@ internal sealed class DeliveryHandler(
         if (outcome is null && !slot.CancellationToken.IsCancellationRequested)
         {
             outcome = await RunAsync(slot, delivery, slot.Envelope, receiver).ConfigureAwait(false);
+            if (outcome is { } ran)
+            {
+                circuit?.Record(ran);
+            }
         }
 
         telemetry.EndProcess(operation, queue.Name, outcome ?? Outcome.Ack);

@@ -85,7 +85,7 @@ internal sealed class HungWatch(
         var (since, handler) = running;
         var isKnown = _hung.TryGetValue(place, out var hung);
         var isReplaced = isKnown && hung.IsReplaced;
-        if (!isReplaced && window.Replaced < queue.Concurrency && window.TryReplace(place, since))
+        if (!isReplaced && !queue.IsProbe && window.Replaced < queue.Concurrency && window.TryReplace(place, since))
         {
             isReplaced = true;
             standIn();

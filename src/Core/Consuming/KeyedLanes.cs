@@ -17,6 +17,10 @@ internal sealed class KeyedLanes(ConsumerQueue queue, ChannelWriter<InFlight> wo
 
     private readonly Dictionary<InFlight, ITimer> _held = [];
     private bool _isClosed;
+    private int _waiting;
+
+    /// <summary>How many wait behind one of their key.</summary>
+    public int Waiting => Volatile.Read(ref _waiting);
 
     /// <summary>Whether it may run now. If not, it comes to work when it is its turn.</summary>
     public bool Enter(InFlight slot, string? key)
@@ -35,6 +39,7 @@ internal sealed class KeyedLanes(ConsumerQueue queue, ChannelWriter<InFlight> wo
             }
 
             (_lanes[key] ??= new()).Enqueue(slot);
+            _waiting++;
             queue.Lanes?.Waits(slot.Delivery!);
             return false;
         }
@@ -63,6 +68,7 @@ internal sealed class KeyedLanes(ConsumerQueue queue, ChannelWriter<InFlight> wo
             }
 
             var next = waiting.Dequeue();
+            _waiting--;
             queue.Lanes?.Goes(next.Delivery!);
             work.TryWrite(next);
             return [];

@@ -5,13 +5,17 @@ namespace Postrider.Core.Consuming;
 /// <summary>
 /// The places for what one receiver has claimed. A place goes round: free → filled by the receive loop → handled by a worker → settled → free.
 /// There are few of them while handlers take their time, so that other processes get what would only wait here, or while bodies are large, so that
-/// they fit into memory; and many while handlers are quick, so that the broker is asked seldom and settled with in large batches.
+/// they fit into memory; and many while handlers are quick, so that the broker is asked seldom and settled with in large batches, or while those of a few keys wait
+/// for each other, so that other keys get their turn.
 /// </summary>
 /// <remarks>
 /// Places are filled, added and taken away by the receive loop alone. One whose handler hangs is replaced by another one from outside, so that it does not
 /// make the window smaller.
 /// </remarks>
-internal sealed class PrefetchWindow(ConsumerQueue queue, TimeProvider time) : IDisposable
+/// <param name="queue">The queue.</param>
+/// <param name="time">The clock.</param>
+/// <param name="waiting">How many of those in the window wait behind others of their key; null without an order.</param>
+internal sealed class PrefetchWindow(ConsumerQueue queue, TimeProvider time, Func<int>? waiting = null) : IDisposable
 {
     /// <summary>How long what waits here may take to be handled.</summary>
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(100);
@@ -139,6 +143,9 @@ internal sealed class PrefetchWindow(ConsumerQueue queue, TimeProvider time) : I
         }
     }
 
+    /// <summary>A few keys have most of the small window, and those of other keys are still at the broker.</summary>
+    private bool IsHeldByKeys => waiting is not null && waiting() >= queue.FirstWindow / 2;
+
     private void Fit()
     {
         // What replaces places in between neither adds nor takes any.
@@ -146,6 +153,10 @@ internal sealed class PrefetchWindow(ConsumerQueue queue, TimeProvider time) : I
         if (size == 0)
         {
             Widen(size = queue.FirstWindow);
+        }
+        else if (size < queue.LargestWindow && IsHeldByKeys)
+        {
+            Widen(size = queue.LargestWindow);
         }
 
         var elapsed = time.GetElapsedTime(_lookedAt);
@@ -162,7 +173,7 @@ internal sealed class PrefetchWindow(ConsumerQueue queue, TimeProvider time) : I
         {
             Widen(queue.LargestWindow);
         }
-        else if (size > queue.FirstWindow && (handled < queue.FirstWindow || body > LargestBody))
+        else if (size > queue.FirstWindow && !IsHeldByKeys && (handled < queue.FirstWindow || body > LargestBody))
         {
             Narrow();
         }

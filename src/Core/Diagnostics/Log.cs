@@ -97,7 +97,7 @@ internal static partial class Log
     [LoggerMessage(32, LogLevel.Error, "The exception reporter {Reporter} threw; it was to report: {Reported}")]
     public static partial void ReportFailed(this ILogger logger, Exception exception, string reporter, string reported);
 
-    [LoggerMessage(33, LogLevel.Critical, "The message {MessageId} stops the queue '{Queue}' at attempt {Attempt}, as its RetryPolicy.OnExhausted says. It stays in the queue; nothing is taken from it here until the host starts again. {Description}")]
+    [LoggerMessage(33, LogLevel.Critical, "The message {MessageId} stops the queue '{Queue}' at attempt {Attempt}, as its RetryPolicy.OnExhausted says. It stays in the queue, of which nothing is taken until it is resumed. {Description}")]
     public static partial void StoppingQueue(this ILogger logger, Exception? exception, string messageId, string queue, int attempt, string? description);
 
     [LoggerMessage(43, LogLevel.Warning, "No transaction could be begun for the message {MessageId} of '{Queue}', trying again in {Pause}: {Reason}")]
@@ -154,6 +154,48 @@ internal static partial class Log
     [LoggerMessage(80, LogLevel.Warning, "The handler '{Consumer}' of '{Queue}' has run for {Age} with the message {MessageId} ({MessageType}), attempt {Attempt}. {Hangs}")]
     public static partial void RunningReport(
         this ILogger logger, string? consumer, string queue, TimeSpan age, string messageId, string? messageType, int attempt, string hangs);
+
+    [LoggerMessage(90, LogLevel.Warning, "What is below '{Prefix}' in the state store could not be read, trying again in {Pause}: {Reason}")]
+    public static partial void StateNotRead(this ILogger logger, string prefix, TimeSpan pause, string reason);
+
+    [LoggerMessage(91, LogLevel.Warning, "The state store could not tell who holds '{Name}', trying again in {Pause}: {Reason}")]
+    public static partial void LockNotTaken(this ILogger logger, string name, TimeSpan pause, string reason);
+
+    [LoggerMessage(92, LogLevel.Information, "This process is registered as {Id}: {Process}.")]
+    public static partial void Registered(this ILogger logger, string id, string process);
+
+    [LoggerMessage(93, LogLevel.Error, "This process was taken for dead: its entry {Id} has expired, as no heartbeat got through in time. It stops consuming for a moment and goes on as {NewId}.")]
+    public static partial void Reaped(this ILogger logger, string id, string newId);
+
+    [LoggerMessage(94, LogLevel.Warning, "The heartbeat could not be written, which is tried again and again: {Reason}")]
+    public static partial void HeartbeatFailed(this ILogger logger, string reason);
+
+    [LoggerMessage(95, LogLevel.Information, "The queue '{Queue}' is paused: {Reason}")]
+    public static partial void QueuePaused(this ILogger logger, string queue, string? reason);
+
+    [LoggerMessage(96, LogLevel.Information, "The queue '{Queue}' is resumed.")]
+    public static partial void QueueResumed(this ILogger logger, string queue);
+
+    [LoggerMessage(97, LogLevel.Information, "Another process consumes the queue '{Queue}'; this one stands by.")]
+    public static partial void StandingBy(this ILogger logger, string queue);
+
+    [LoggerMessage(98, LogLevel.Warning, "This process may not consume the queue '{Queue}' any more: its place was lost, so its handlers are cancelled.")]
+    public static partial void PlaceLost(this ILogger logger, string queue);
+
+    [LoggerMessage(99, LogLevel.Warning, "The circuit breaker of the queue '{Queue}' opens, for the {Trips}. time, for {Pause}: {Reason}")]
+    public static partial void CircuitOpened(this ILogger logger, string queue, int trips, TimeSpan pause, string reason);
+
+    [LoggerMessage(100, LogLevel.Information, "The circuit breaker of the queue '{Queue}' closes.")]
+    public static partial void CircuitClosed(this ILogger logger, string queue);
+
+    [LoggerMessage(101, LogLevel.Warning, "The state store could not take what happened to the circuit breaker of the queue '{Queue}': {Reason}")]
+    public static partial void CircuitNotTold(this ILogger logger, string queue, string reason);
+
+    [LoggerMessage(102, LogLevel.Warning, "The queue '{Queue}' is not consumed yet: the state store is not there, so nobody knows whether it is paused.")]
+    public static partial void StateNotKnown(this ILogger logger, string queue);
+
+    [LoggerMessage(103, LogLevel.Error, "The queue '{Queue}' could not be paused for all processes, so it is only for this one until it starts again: {Reason}")]
+    public static partial void PausedHereOnly(this ILogger logger, string queue, string reason);
 
     /// <summary>For everything that is logged while a message is handled.</summary>
     public static IDisposable? BeginHandling(this ILogger logger, ConsumeContext context) =>

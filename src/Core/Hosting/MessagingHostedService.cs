@@ -15,7 +15,7 @@ namespace Postrider.Core.Hosting;
 /// <summary>Messaging's life in the host: checks the registration at start, reaches the brokers in the background, drains at stop.</summary>
 internal sealed class MessagingHostedService(
     MessagingRegistration registration, TransportFactory factory, TransportSet transports, IServiceProvider services, IServiceScopeFactory scopes,
-    MessagingOptions options, BodyTransforms transforms, Telemetry telemetry, TimeProvider time, ILoggerFactory loggers) : IHostedService, IDisposable
+    MessagingOptions options, HostState state, IQueueControl control, HostIdentity self, BodyTransforms transforms, Telemetry telemetry, TimeProvider time, ILoggerFactory loggers) : IHostedService, IDisposable
 {
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
@@ -25,6 +25,7 @@ internal sealed class MessagingHostedService(
     private readonly CancellationTokenSource _stop = new();
     private Task _running = Task.CompletedTask;
     private ExceptionReports? _reports;
+    private Membership? _membership;
 
     /// <exception cref="MessagingConfigurationException">The registration is wrong.</exception>
     public Task StartAsync(CancellationToken cancellationToken)
@@ -69,7 +70,8 @@ internal sealed class MessagingHostedService(
         using (ExecutionContext.SuppressFlow())
         {
             _reports.Start();
-            _running = Task.WhenAll(transports.All.Select(transport => Task.Run(() => RunAsync(transport, _reports), CancellationToken.None)));
+            _membership = new(state, control, self, transports, options, _logger);
+            _running = Task.WhenAll(transports.All.Select(transport => Task.Run(() => RunAsync(transport, _reports, _membership), CancellationToken.None)));
         }
 
         return Task.CompletedTask;
@@ -89,6 +91,12 @@ internal sealed class MessagingHostedService(
         }
 
         await _running.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+        // Once, however often it is stopped.
+        if (Interlocked.Exchange(ref _membership, null) is { } membership)
+        {
+            await membership.DisposeAsync().ConfigureAwait(false);
+        }
 
         // Last, as running handlers may have been waiting for answers.
         await Task.WhenAll(transports.All.Select(static transport => transport.Replies.DisposeAsync().AsTask())).ConfigureAwait(false);
@@ -112,7 +120,7 @@ internal sealed class MessagingHostedService(
         }
     }
 
-    private async Task RunAsync(NamedTransport named, ExceptionReports reports)
+    private async Task RunAsync(NamedTransport named, ExceptionReports reports, Membership membership)
     {
         // With several transports, the category tells of which one a line is.
         var logger = transports.All.Count == 1 ? _logger : new SafeLogger(loggers.CreateLogger($"Postrider.{named.Name}"));
@@ -120,7 +128,7 @@ internal sealed class MessagingHostedService(
         try
         {
             await DeclareAsync(named, reports, logger).ConfigureAwait(false);
-            var running = named.Consumed.Select(queue => Task.Run(() => ConsumeAsync(named, queue, reports, logger, stop), CancellationToken.None)).ToList();
+            var running = named.Consumed.Select(queue => Task.Run(() => ConsumeAsync(named, queue, reports, membership, logger, stop), CancellationToken.None)).ToList();
             if (named.Drained.Count > 0)
             {
                 running.Add(new DrainWatch(named, time, logger).RunAsync(stop.Token));
@@ -191,13 +199,16 @@ internal sealed class MessagingHostedService(
     }
 
     /// <summary>Runs until stopped, or until waiting cannot help any more, which is the end of all queues of this transport.</summary>
-    private async Task ConsumeAsync(NamedTransport named, ConsumerQueue queue, ExceptionReports reports, ILogger logger, CancellationTokenSource stop)
+    private async Task ConsumeAsync(
+        NamedTransport named, ConsumerQueue queue, ExceptionReports reports, Membership membership, ILogger logger, CancellationTokenSource stop)
     {
+        var circuit = membership.CircuitOf(queue, logger);
         var handler = new DeliveryHandler(
             queue, named.Name, named.Transport.Capabilities.System, options.MaxBodyBytes, transforms, _decoders, scopes, telemetry, reports,
-            new FaultReplies(named.Publisher, named.Name, named.Transport.Capabilities.System, telemetry, time, logger), time, logger);
+            new FaultReplies(named.Publisher, named.Name, named.Transport.Capabilities.System, telemetry, time, logger), circuit, time, logger);
         var supervisor = new QueueSupervisor(
-            named.Transport, named.Topology, queue, handler, options, named.Status, scopes, telemetry, reports, time, logger);
+            named.Transport, named.Topology, queue, handler, membership.GateOf(named, queue, circuit, logger),
+            reason => membership.PauseAsync(queue.Name, reason), membership.RateOf(queue, time), options, named.Status, scopes, telemetry, reports, time, logger);
         try
         {
             await supervisor.RunAsync(stop.Token).ConfigureAwait(false);

@@ -129,6 +129,10 @@ internal sealed class MessagingRegistration
                 IsRun = first.IsRun,
                 Order = first.Options.Order,
                 Priority = first.Options.Priority,
+                SingleActive = first.Options.SingleActive,
+                ConsumerPriority = first.Options.ConsumerPriority,
+                CircuitBreaker = first.Options.CircuitBreaker,
+                RateLimit = first.Options.RateLimit,
                 Lanes = Lanes,
                 Lease = first.Options.Lease,
                 RenewLease = first.Options.RenewLease,
@@ -151,6 +155,10 @@ internal sealed class MessagingRegistration
             options.RequestTimeout > TimeSpan.Zero && options.RequestTimeout <= Requester.Longest,
             $"RequestTimeout must be positive and at most {Requester.Longest}; it is {options.RequestTimeout}.");
         Require(options.DrainTimeout >= TimeSpan.Zero, $"DrainTimeout must not be negative; it is {options.DrainTimeout}.");
+        Require(options.HeartbeatInterval >= TimeSpan.FromMilliseconds(100), $"HeartbeatInterval must be at least 100 ms; it is {options.HeartbeatInterval}.");
+        Require(
+            options.ProcessTimeToLive >= options.HeartbeatInterval * 2,
+            $"ProcessTimeToLive must be at least twice HeartbeatInterval ({options.HeartbeatInterval}); it is {options.ProcessTimeToLive}.");
         Require(options.FailFastAfter is not { } after || after >= TimeSpan.Zero, "FailFastAfter must not be negative.");
         Require(options.MaxBodyBytes > 0, $"MaxBodyBytes must be positive; it is {options.MaxBodyBytes}.");
         Require(
@@ -185,6 +193,10 @@ internal sealed class MessagingRegistration
         Require(options.Priority is not { LowerOneIn: < 0 or 1 }, $"{who} has a LowerOneIn of {options.Priority?.LowerOneIn}; it is 0, or at least 2.");
         Require(options.Lease >= TimeSpan.FromMilliseconds(100), $"{who} has a Lease of {options.Lease}; it is at least 100 ms.");
         Require(options.HungAfter is not { } hung || hung > TimeSpan.Zero, $"{who} has a HungAfter of {options.HungAfter}; it is positive, or null for never.");
+        var circuit = options.CircuitBreaker?.WhyWrong();
+        Require(circuit is null, $"{who} has a wrong CircuitBreaker: {circuit}");
+        var rate = options.RateLimit?.WhyWrong();
+        Require(rate is null, $"{who} has a wrong RateLimit: {rate}");
         Require(options.MaxRedeliveries > 0, $"{who} has MaxRedeliveries {options.MaxRedeliveries}; it is at least 1.");
         Require(
             options.Isolation is IsolationLevel.ReadCommitted or IsolationLevel.RepeatableRead or IsolationLevel.Serializable,
@@ -196,12 +208,14 @@ internal sealed class MessagingRegistration
 
         Require(
             OfQueue(options).Equals(OfQueue(first.Options)),
-            $"{who} shares it with '{first.Name}', but their Transport, Concurrency, Pool, Batch, Order, Priority, Lease, RenewLease, MaxRedeliveries or OnExpired differ. "
+            $"{who} shares it with '{first.Name}', but their Transport, Concurrency, Pool, Batch, Order, Priority, SingleActive, ConsumerPriority, CircuitBreaker, RateLimit, Lease, RenewLease, MaxRedeliveries or OnExpired "
+            + "differ. "
             + "Make them equal, or give it a queue of its own.");
     }
 
     private static object OfQueue(ConsumerOptions o) =>
-        (o.Transport?.ToUpperInvariant(), o.Concurrency, o.Pool?.ToUpperInvariant(), o.Batch, o.Order, o.Priority, o.Lease, o.RenewLease, o.MaxRedeliveries, o.OnExpired);
+        (o.Transport?.ToUpperInvariant(), o.Concurrency, o.Pool?.ToUpperInvariant(), o.Batch, o.Order, o.Priority, o.SingleActive, o.ConsumerPriority, o.CircuitBreaker, o.RateLimit, o.Lease, o.RenewLease,
+            o.MaxRedeliveries, o.OnExpired);
 
     private static void Require(bool condition, string otherwise)
     {

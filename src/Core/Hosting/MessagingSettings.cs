@@ -42,6 +42,8 @@ internal sealed class MessagingSettings
         PublishTimeout = Root.Value(nameof(options.PublishTimeout), options.PublishTimeout),
         RequestTimeout = Root.Value(nameof(options.RequestTimeout), options.RequestTimeout),
         DrainTimeout = Root.Value(nameof(options.DrainTimeout), options.DrainTimeout),
+        HeartbeatInterval = Root.Value(nameof(options.HeartbeatInterval), options.HeartbeatInterval),
+        ProcessTimeToLive = Root.Value(nameof(options.ProcessTimeToLive), options.ProcessTimeToLive),
         FailFastAfter = Root.Text(nameof(options.FailFastAfter)) is null
             ? options.FailFastAfter
             : Root.Value(nameof(options.FailFastAfter), TimeSpan.Zero),
@@ -71,6 +73,10 @@ internal sealed class MessagingSettings
             RenewLease = section.Value(nameof(options.RenewLease), options.RenewLease),
             MaxRedeliveries = section.Value(nameof(options.MaxRedeliveries), options.MaxRedeliveries),
             HungAfter = section.Text(nameof(options.HungAfter)) is null ? options.HungAfter : section.Value(nameof(options.HungAfter), TimeSpan.Zero),
+            SingleActive = section.Value(nameof(options.SingleActive), options.SingleActive),
+            ConsumerPriority = section.Value(nameof(options.ConsumerPriority), options.ConsumerPriority),
+            CircuitBreaker = Read(section.Section(nameof(options.CircuitBreaker)), options.CircuitBreaker),
+            RateLimit = Read(section.Section(nameof(options.RateLimit)), options.RateLimit),
             OnExpired = section.Choice(nameof(options.OnExpired), options.OnExpired),
             Retry = section.Text(nameof(options.Retry)) is { } text ? RetryPolicy.Parse(text) : options.Retry,
         };
@@ -124,6 +130,32 @@ internal sealed class MessagingSettings
         }
 
         Root.Check();
+    }
+
+    private static CircuitBreakerOptions? Read(Settings section, CircuitBreakerOptions? circuit)
+    {
+        var options = circuit ?? new();
+        CircuitBreakerOptions read = options with
+        {
+            Failures = section.Value(nameof(options.Failures), options.Failures),
+            FailureRatio = section.Text(nameof(options.FailureRatio)) is null ? options.FailureRatio : section.Value(nameof(options.FailureRatio), 0.0),
+            Window = section.Value(nameof(options.Window), options.Window),
+            MinimumHandled = section.Value(nameof(options.MinimumHandled), options.MinimumHandled),
+            Pause = section.Value(nameof(options.Pause), options.Pause),
+            LongestPause = section.Value(nameof(options.LongestPause), options.LongestPause),
+        };
+        return section.Exists ? read : circuit;
+    }
+
+    private static RateLimitOptions? Read(Settings section, RateLimitOptions? rate)
+    {
+        RateLimitOptions read = new()
+        {
+            PerSecond = section.Value(nameof(rate.PerSecond), rate?.PerSecond ?? 0),
+            Burst = section.Value(nameof(rate.Burst), rate?.Burst ?? 1),
+            Shared = section.Value(nameof(rate.Shared), rate?.Shared ?? false),
+        };
+        return section.Exists ? read : rate;
     }
 
     private static Dictionary<string, string> TransportsOf(Settings section)

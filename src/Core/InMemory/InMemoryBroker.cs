@@ -21,10 +21,8 @@ public sealed class InMemoryBroker
     /// <param name="timeProvider">The clock; null for the system's.</param>
     public InMemoryBroker(TimeProvider? timeProvider = null)
     {
-        Time = timeProvider ?? TimeProvider.System;
-        _clock = new(Time);
+        _clock = new(timeProvider ?? TimeProvider.System);
         _seen = new(_clock);
-        State = new(Time);
     }
 
     /// <summary>
@@ -42,10 +40,9 @@ public sealed class InMemoryBroker
         }
     } = TimeSpan.FromMinutes(2);
 
-    internal TimeProvider Time { get; }
-
     /// <summary>The entries of the state stores on it.</summary>
-    internal StateTable State { get; }
+    /// <remarks>On the system's clock, whatever the broker's is: heartbeats and turns are of processes, whose time no test can advance.</remarks>
+    internal StateTable State { get; } = new(TimeProvider.System);
 
     private RoutingTable Routes => _routes ?? Reroute();
 

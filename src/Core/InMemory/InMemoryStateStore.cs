@@ -4,18 +4,17 @@ using Postrider.Core.State;
 namespace Postrider.Core.InMemory;
 
 /// <summary>A state store in this process, on an <see cref="InMemoryBroker"/>: all on the same broker share their entries, which end with it.</summary>
-/// <remarks>Expiry is on the broker's clock.</remarks>
+/// <remarks>Expiry is on the system's clock, also if the broker is on another.</remarks>
 public sealed class InMemoryStateStore : IStateStore
 {
     private readonly StateTable _table;
-    private readonly TimeProvider _time;
     private readonly CancellationTokenSource _disposed = new();
 
     /// <summary>A store on a broker.</summary>
     public InMemoryStateStore(InMemoryBroker broker)
     {
         ArgumentNullException.ThrowIfNull(broker);
-        (_table, _time) = (broker.State, broker.Time);
+        _table = broker.State;
     }
 
     /// <inheritdoc/>
@@ -68,7 +67,7 @@ public sealed class InMemoryStateStore : IStateStore
             }
 
             using var woken = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _disposed.Token);
-            await Task.WhenAny(changed, Task.Delay(untilExpiry, _time, woken.Token)).ConfigureAwait(false);
+            await Task.WhenAny(changed, Task.Delay(untilExpiry, TimeProvider.System, woken.Token)).ConfigureAwait(false);
             await woken.CancelAsync().ConfigureAwait(false);
         }
     }

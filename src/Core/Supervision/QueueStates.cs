@@ -7,13 +7,14 @@ internal static class QueueStates
 {
     private static readonly FrozenDictionary<QueueState, QueueState[]> Followers = new Dictionary<QueueState, QueueState[]>
     {
-        [QueueState.Starting] = [QueueState.Receiving, QueueState.Reconnecting, QueueState.Paused, QueueState.Stopped, QueueState.Faulted],
-        [QueueState.Receiving] = [QueueState.Reconnecting, QueueState.Paused, QueueState.Draining],
-        [QueueState.Reconnecting] = [QueueState.Receiving, QueueState.Paused, QueueState.Draining, QueueState.Stopped, QueueState.Faulted],
-        [QueueState.Paused] = [QueueState.Receiving, QueueState.Reconnecting, QueueState.Draining, QueueState.Stopped, QueueState.Faulted],
+        [QueueState.Starting] = [QueueState.Receiving, QueueState.Reconnecting, QueueState.Paused, QueueState.Standby, QueueState.Stopped, QueueState.Faulted],
+        [QueueState.Receiving] = [QueueState.Reconnecting, QueueState.Draining],
+        [QueueState.Reconnecting] = [QueueState.Receiving, QueueState.Draining, QueueState.Paused, QueueState.Standby, QueueState.Stopped, QueueState.Faulted],
+        [QueueState.Paused] = [QueueState.Receiving, QueueState.Reconnecting, QueueState.Standby, QueueState.Stopped, QueueState.Faulted],
+        [QueueState.Standby] = [QueueState.Receiving, QueueState.Reconnecting, QueueState.Paused, QueueState.Stopped, QueueState.Faulted],
 
-        // Not only at the end: a receiver that broke is drained before the next one is opened.
-        [QueueState.Draining] = [QueueState.Reconnecting, QueueState.Paused, QueueState.Stopped, QueueState.Faulted],
+        // Not only at the end: each receiver is drained before the next one is opened.
+        [QueueState.Draining] = [QueueState.Receiving, QueueState.Reconnecting, QueueState.Paused, QueueState.Standby, QueueState.Stopped, QueueState.Faulted],
         [QueueState.Stopped] = [],
         [QueueState.Faulted] = [],
     }.ToFrozenDictionary();

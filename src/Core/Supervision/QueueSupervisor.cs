@@ -2,13 +2,14 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Postrider.Core.Consuming;
 using Postrider.Core.Diagnostics;
+using Postrider.Core.FlowControl;
 using Postrider.Core.Transport;
 
 namespace Postrider.Core.Supervision;
 
 /// <summary>Keeps one queue's consumer alive: opens a receiver, pumps, and does it again after every failure, forever.</summary>
 internal sealed class QueueSupervisor(
-    ITransport transport, Topology topology, ConsumerQueue queue, DeliveryHandler handler, MessagingOptions options,
+    ITransport transport, Topology topology, ConsumerQueue queue, DeliveryHandler handler, QueueGate gate, Func<string, Task<bool>> pause, RateLimit? rate, MessagingOptions options,
     TransportStatus status, IServiceScopeFactory scopes, Telemetry telemetry, ExceptionReports reports, TimeProvider time, ILogger logger)
 {
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(200);
@@ -23,15 +24,21 @@ internal sealed class QueueSupervisor(
             var started = time.GetTimestamp();
             try
             {
-                await PumpAsync(stop).ConfigureAwait(false);
-                break;
+                var permission = await gate.EnterAsync(stop).ConfigureAwait(false);
+                await using (permission.ConfigureAwait(false))
+                {
+                    started = time.GetTimestamp();
+                    await PumpAsync(permission).ConfigureAwait(false);
+                }
             }
             catch (QueueStoppedException e)
             {
                 status.Set(queue.Name, QueueState.Paused);
                 reports.Add(new(e, "stop", queue.Name));
-                await Task.Delay(Timeout.InfiniteTimeSpan, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-                break;
+                if (!await pause(e.Message).ConfigureAwait(false))
+                {
+                    await Task.Delay(Timeout.InfiniteTimeSpan, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                }
             }
             catch (Exception e) when (!stop.IsCancellationRequested && e is not TransportException { IsFatal: true })
             {
@@ -57,13 +64,15 @@ internal sealed class QueueSupervisor(
         status.Set(queue.Name, QueueState.Stopped);
     }
 
-    private async Task PumpAsync(CancellationToken stop)
+    private async Task PumpAsync(Permission permission)
     {
+        var stop = permission.Closed;
+        var one = permission.IsProbe ? queue with { Concurrency = 1, IsProbe = true } : queue;
         var receiver = await transport.OpenReceiverAsync(
             new ReceiverOptions
             {
                 Queue = queue.Name,
-                Prefetch = queue.Prefetch,
+                Prefetch = one.Prefetch,
                 Lease = queue.Lease,
                 LowerPriorityOneIn = (queue.Priority ?? new()).LowerOneIn,
                 Transactions = queue.Transactions,
@@ -71,9 +80,10 @@ internal sealed class QueueSupervisor(
             stop).ConfigureAwait(false);
         await using (receiver.ConfigureAwait(false))
         {
-            using var pump = new ConsumerPump(transport, receiver, queue, handler, options.DrainTimeout, status, scopes, telemetry, reports, time, logger);
+            using var pump = new ConsumerPump(
+                transport, receiver, one, handler, rate, () => permission.IsLost ? TimeSpan.Zero : options.DrainTimeout, status, scopes, telemetry, reports, time, logger);
             status.Set(queue.Name, QueueState.Receiving);
-            logger.Receiving(queue.Name, queue.Concurrency, queue.FirstWindow, queue.LargestWindow);
+            logger.Receiving(queue.Name, one.Concurrency, one.FirstWindow, one.LargestWindow);
             await pump.RunAsync(stop).ConfigureAwait(false);
         }
     }

@@ -159,6 +159,11 @@ public sealed class OrderTests
             seen.Enqueue(ping.Number);
             return new(Outcome.Ack);
         });
+        await Eventually.IsAsync(() => second.Status.Queues["ordered"] == QueueState.Paused);
+        Assert.Equal(3, seen.Count);
+        var control = second.Services.GetRequiredService<IQueueControl>();
+        Assert.Contains("stopped the queue", Assert.Single(await control.GetPausedAsync()).Reason, StringComparison.Ordinal);
+        await control.ResumeAsync("ordered");
         await Eventually.IsAsync(() => seen.Count == 21);
         Assert.Equal(Enumerable.Range(3, 18), seen.Skip(3));
     }

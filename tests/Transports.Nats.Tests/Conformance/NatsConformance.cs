@@ -50,6 +50,8 @@ public sealed class NatsExpiry(NatsFixture fixture) : ExpiryScenarios(fixture);
 
 public sealed class NatsFailures(NatsFixture fixture) : FailureScenarios(fixture);
 
+public sealed class NatsFlow(NatsFixture fixture) : FlowScenarios(fixture);
+
 public sealed class NatsHandling(NatsFixture fixture) : HandlingScenarios(fixture);
 
 public sealed class NatsOrder(NatsFixture fixture) : OrderScenarios(fixture);

@@ -50,6 +50,8 @@ public sealed class PgmqExpiry(PgmqFixture fixture) : ExpiryScenarios(fixture);
 
 public sealed class PgmqFailures(PgmqFixture fixture) : FailureScenarios(fixture);
 
+public sealed class PgmqFlow(PgmqFixture fixture) : FlowScenarios(fixture);
+
 public sealed class PgmqHandling(PgmqFixture fixture) : HandlingScenarios(fixture);
 
 public sealed class PgmqOrder(PgmqFixture fixture) : OrderScenarios(fixture);

@@ -50,6 +50,8 @@ public sealed class RabbitMqExpiry(RabbitMqFixture fixture) : ExpiryScenarios(fi
 
 public sealed class RabbitMqFailures(RabbitMqFixture fixture) : FailureScenarios(fixture);
 
+public sealed class RabbitMqFlow(RabbitMqFixture fixture) : FlowScenarios(fixture);
+
 public sealed class RabbitMqHandling(RabbitMqFixture fixture) : HandlingScenarios(fixture);
 
 public sealed class RabbitMqOrder(RabbitMqFixture fixture) : OrderScenarios(fixture);

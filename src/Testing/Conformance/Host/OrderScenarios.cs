@@ -63,6 +63,37 @@ public abstract class OrderScenarios(TransportFixture fixture) : HostScenarios(f
         Assert.Equal(Enumerable.Range(1, Each), seen.Where(static one => one.Key == "b").Select(static one => one.Number));
     }
 
+    /// <summary>A backlog of one key has a share of the window only.</summary>
+    [Scenario(Fault.Reorders)]
+    public async Task Others_go_on_beside_a_key_that_is_stuck()
+    {
+        const int backlog = 80;
+        var queue = NewName();
+        var handled = new Happenings<(string? Key, int Number)>(Time, Fixture.Patience);
+        var gate = new TaskCompletionSource();
+        await SendAsync(queue, ["stuck"], backlog);
+        await SendAsync(queue, ["a", "b"]);
+
+        await StartHostAsync(messaging => messaging.AddConsumer<Job>(
+            queue,
+            async (job, context, token) =>
+            {
+                if (context.Key == "stuck")
+                {
+                    await gate.Task.WaitAsync(token);
+                }
+
+                handled.Add((context.Key, job.Number));
+                return Outcome.Ack;
+            },
+            options => options with { Concurrency = 4, Order = MessageOrder.ByKey, Lease = LongLease }));
+
+        Assert.DoesNotContain("stuck", (await handled.ReachAsync(Each * 2)).Select(static one => one.Key));
+        gate.SetResult();
+        var seen = await handled.ReachAsync(backlog + (Each * 2));
+        Assert.All(seen.GroupBy(static one => one.Key), static key => Assert.Equal(Enumerable.Range(1, key.Count()), key.Select(static one => one.Number)));
+    }
+
     [Scenario(Fault.LosesReleases, Fault.LosesAttempt)]
     public async Task A_message_that_fails_for_good_stops_its_queue_and_stays_in_it()
     {
@@ -91,9 +122,9 @@ public abstract class OrderScenarios(TransportFixture fixture) : HostScenarios(f
         Assert.Equal([(1, 1), (1, 2)], runs.Seen);
         await host.StopAsync();
 
-        // Whoever starts after it was mended gets both.
+        // Whoever starts after it was mended gets both; where there is a state store, when it is resumed.
         var again = new Happenings<(int Number, int Attempt)>(Time, Fixture.Patience);
-        await StartHostAsync(messaging => messaging.AddConsumer<Job>(
+        var second = await StartHostAsync(messaging => messaging.AddConsumer<Job>(
             queue,
             (job, context, _) =>
             {
@@ -101,15 +132,24 @@ public abstract class OrderScenarios(TransportFixture fixture) : HostScenarios(f
                 return new(Outcome.Ack);
             },
             stop));
+        try
+        {
+            await second.Control.ResumeAsync(queue);
+        }
+        catch (MessagingConfigurationException)
+        {
+            // Without one only the first host was stopped.
+        }
+
         Assert.Equal([(1, 2), (2, 1)], (await again.ReachAsync(2)).Order());
     }
 
     /// <summary>Before anybody consumes them, of all keys in turn.</summary>
-    private async Task SendAsync(string queue, string[] keys)
+    private async Task SendAsync(string queue, string[] keys, int each = Each)
     {
         var transport = await ConnectAsync();
         await DeclareAsync(transport, queue);
-        var numbers = Enumerable.Range(1, Each);
+        var numbers = Enumerable.Range(1, each);
         await StoreAsync(transport, [.. numbers.SelectMany(number => keys.Select(key => new OutgoingMessage(Destination.Queue(queue), new()
         {
             Id = Guid.NewGuid().ToString("N"),

@@ -14,6 +14,8 @@ internal sealed class ScenarioHost(ServiceProvider services) : IAsyncDisposable
 
     public IDeadLetters DeadLetters => services.GetRequiredService<IDeadLetters>();
 
+    public IQueueControl Control => services.GetRequiredService<IQueueControl>();
+
     public MessagingStatus Status => services.GetRequiredService<MessagingStatus>();
 
     public async Task StartAsync()

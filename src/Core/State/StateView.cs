@@ -1,0 +1,75 @@
+using System.Collections.ObjectModel;
+using Microsoft.Extensions.Logging;
+using Postrider.Core.Diagnostics;
+using Postrider.Core.Supervision;
+
+namespace Postrider.Core.State;
+
+/// <summary>What is below a prefix of the state store, kept up to date in the background, for whoever must not wait for the store. Thread-safe.</summary>
+/// <remarks>While the store is away it stays what it was.</remarks>
+internal sealed class StateView : IAsyncDisposable
+{
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
+
+    private readonly CancellationTokenSource _stop = new();
+    private readonly TaskCompletionSource _known = NewSignal();
+    private readonly Task _running;
+    private volatile TaskCompletionSource _changed = NewSignal();
+
+    public StateView(IStateStore store, string prefix, TimeProvider time, ILogger logger)
+    {
+        // What is read here belongs to no caller's trace.
+        using (ExecutionContext.SuppressFlow())
+        {
+            _running = Task.Run(() => RunAsync(store, prefix, time, logger));
+        }
+    }
+
+    /// <summary>Empty until it is known.</summary>
+    public IReadOnlyDictionary<string, StateEntry> Entries { get; private set; } = ReadOnlyDictionary<string, StateEntry>.Empty;
+
+    /// <summary>Completes when it was read for the first time, or when it is clear that waiting does not help.</summary>
+    public Task Known => _known.Task;
+
+    /// <summary>Completes at the next change. Take it before looking at <see cref="Entries"/>, so that none is missed.</summary>
+    public Task Changed => _changed.Task;
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync().ConfigureAwait(false);
+        await _running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _stop.Dispose();
+    }
+
+    private async Task RunAsync(IStateStore store, string prefix, TimeProvider time, ILogger logger)
+    {
+        var backoff = new Backoff(FirstPause, LongestPause);
+        while (!_stop.IsCancellationRequested)
+        {
+            try
+            {
+                await foreach (var entries in store.WatchAsync(prefix, _stop.Token).ConfigureAwait(false))
+                {
+                    backoff.Reset();
+                    Entries = entries;
+                    _known.TrySetResult();
+                    Interlocked.Exchange(ref _changed, NewSignal()).TrySetResult();
+                }
+            }
+            catch (Exception e) when (!_stop.IsCancellationRequested)
+            {
+                var pause = backoff.Next();
+                if (e is not StateStoreException { IsTransient: true })
+                {
+                    _known.TrySetResult();
+                }
+
+                logger.StateNotRead(prefix, pause, e.Message);
+                await Task.Delay(pause, time, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+    }
+
+    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+}

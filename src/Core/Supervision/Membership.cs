@@ -1,0 +1,134 @@
+using Microsoft.Extensions.Logging;
+using Postrider.Core.Consuming;
+using Postrider.Core.Diagnostics;
+using Postrider.Core.FlowControl;
+using Postrider.Core.Hosting;
+using Postrider.Core.InMemory;
+using Postrider.Core.State;
+
+namespace Postrider.Core.Supervision;
+
+/// <summary>What this host shares with the other processes of the application while it runs: pauses, circuit breakers, turns, and the register of who is alive.</summary>
+internal sealed class Membership : IAsyncDisposable
+{
+    /// <summary>The time in which a watch tells of a change, twice.</summary>
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(2);
+
+    private readonly IQueueControl _control;
+    private readonly HostIdentity _self;
+    private readonly TransportSet _transports;
+    private readonly ILogger _logger;
+    private readonly SharedState? _shared;
+    private readonly ProcessRegister? _processes;
+    private readonly CancellationTokenSource _leave = new();
+    private readonly Task _registered = Task.CompletedTask;
+
+    /// <summary>For the circuit breakers of a host without a state store.</summary>
+    private SharedState? _own;
+
+    /// <exception cref="MessagingConfigurationException">A consumer needs a state store, and there is none.</exception>
+    public Membership(HostState state, IQueueControl control, HostIdentity self, TransportSet transports, MessagingOptions options, ILogger logger)
+    {
+        (_control, _self, _transports, _logger) = (control, self, transports, logger);
+        var queues = transports.All.SelectMany(static transport => transport.Consumed).ToList();
+        if (queues.Find(static queue => queue.SingleActive) is { } single)
+        {
+            state.Require($"A single active consumer of the queue '{single.Name}'");
+        }
+
+        if (queues.Find(static queue => queue.ConsumerPriority != 0) is { } prior)
+        {
+            state.Require($"The ConsumerPriority of the queue '{prior.Name}'");
+        }
+
+        if (queues.Find(static queue => queue.RateLimit is { Shared: true }) is { } limited)
+        {
+            state.Require($"The shared RateLimit of the queue '{limited.Name}'");
+        }
+
+        if (state.Store is not { } store)
+        {
+            return;
+        }
+
+        _shared = new(store, logger);
+        _processes = new(_shared, self, Describe, options, TimeProvider.System, logger);
+        foreach (var transport in transports.All)
+        {
+            transport.Status.Changed = _processes.Tell;
+        }
+
+        _registered = Task.Run(() => _processes.RunAsync(_leave.Token));
+    }
+
+    public CircuitBreaker? CircuitOf(ConsumerQueue queue, ILogger logger) => queue.CircuitBreaker is { } options
+        ? new(options, queue.Name, _shared ?? (_own ??= new(new InMemoryStateStore(new InMemoryBroker()), logger)), TimeProvider.System, logger)
+        : null;
+
+    public RateLimit? RateOf(ConsumerQueue queue, TimeProvider time) => queue.RateLimit is not { } options ? null
+        : new(options, options.Shared && _processes is { } processes ? () => processes.CountOf(queue.Name) : static () => 1, time);
+
+    public QueueGate GateOf(NamedTransport transport, ConsumerQueue queue, CircuitBreaker? circuit, ILogger logger)
+    {
+        var turn = $"{(transport.Drained.Contains(queue.Name, StringComparer.Ordinal) ? "draining" : "consumer")}.{queue.Name}";
+        return new(queue, turn, _shared, _processes, circuit, _self, state => transport.Status.Set(queue.Name, state), logger);
+    }
+
+    /// <summary>Pauses a queue for all processes.</summary>
+    /// <returns>False if that is not possible.</returns>
+    public async Task<bool> PauseAsync(string queue, string reason)
+    {
+        if (_shared is null)
+        {
+            return false;
+        }
+
+        try
+        {
+            await _control.PauseAsync(queue, reason).ConfigureAwait(false);
+            await SeePauseAsync(queue).ConfigureAwait(false);
+            return true;
+        }
+        catch (StateStoreException e)
+        {
+            _logger.PausedHereOnly(queue, e.Message);
+            return false;
+        }
+    }
+
+    /// <summary>The gate goes by the view, which knows a moment later; unless the queue was resumed before it looked.</summary>
+    private async Task SeePauseAsync(string queue)
+    {
+        var pauses = _shared!.View(QueueControl.Prefix);
+        for (var changed = pauses.Changed; !pauses.Entries.ContainsKey(QueueControl.Key(queue)); changed = pauses.Changed)
+        {
+            await changed.WaitAsync(Soon, TimeProvider.System).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (!changed.IsCompleted)
+            {
+                return;
+            }
+        }
+    }
+
+    /// <summary>Leaves, after everything is drained.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _leave.CancelAsync().ConfigureAwait(false);
+        await _registered.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        foreach (var state in new[] { _shared, _own })
+        {
+            if (state is not null)
+            {
+                await state.DisposeAsync().ConfigureAwait(false);
+            }
+        }
+
+        _leave.Dispose();
+    }
+
+    private List<ProcessQueue> Describe() =>
+    [
+        .. _transports.All.SelectMany(static transport => transport.Consumed, static (transport, queue) => new ProcessQueue(
+            queue.Name, transport.Status.Queues.GetValueOrDefault(queue.Name, QueueState.Starting), queue.Concurrency, queue.ConsumerPriority)),
+    ];
+}
