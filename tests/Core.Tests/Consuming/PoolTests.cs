@@ -56,11 +56,11 @@ public sealed class PoolTests : IAsyncDisposable
     [Fact]
     public async Task In_a_strict_one_a_later_queue_gets_a_slot_only_when_no_earlier_one_waits()
     {
-        await StartAsync(m => Add(Add(m, "low"), "high").AddPool("strict", static p => p with { Concurrency = 1, Strict = true, Queues = ["high", "lo*"] }));
+        await StartAsync(m => Add(Add(m, "low", static o => o with { Concurrency = 1 }), "high", static o => o with { Concurrency = 2 }).AddPool("strict", static p => p with { Concurrency = 1, Strict = true, Queues = ["high", "lo*"] }));
         await SendAsync("low", 3);
         await BegunAsync(1);
         await SendAsync("high", 3);
-        await Eventually.IsAsync(() => Host.Status.Pools["strict"].Waiting > 2);
+        await Eventually.IsAsync(() => _broker.FindQueue("high")!.CountVisible() == 0 && Host.Status.Pools["strict"].Waiting == 2);
 
         for (var i = 0; i < 5; i++)
         {
