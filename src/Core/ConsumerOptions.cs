@@ -25,6 +25,9 @@ public sealed record ConsumerOptions
     /// </summary>
     public int Concurrency { get; init; } = 16;
 
+    /// <summary>The worker pool of the queue, whose slots it shares with others (<see cref="MessagingBuilder.AddPool"/>); null: none, unless a pool lists the queue.</summary>
+    public string? Pool { get; init; }
+
     /// <summary>Which messages of the queue wait for each other, in each process.</summary>
     public MessageOrder Order { get; init; }
 
@@ -69,6 +72,13 @@ public sealed record ConsumerOptions
 
     /// <summary>After this many redeliveries without an outcome a message of the queue goes to the dead-letter queue without being run again.</summary>
     public int MaxRedeliveries { get; init; } = 10;
+
+    /// <summary>
+    /// A handler that has run for longer hangs: it is told of (log, <c>postrider.handlers.hung</c>, <see cref="MessagingStatus.Running"/>), and another one may run
+    /// in its stead until it returns, up to as many as <see cref="Concurrency"/>. It keeps its message and its key, and is not cancelled: for that there is
+    /// <see cref="HandlerTimeout"/>. The default is longer than the time limits of .NET's own clients with a few tries. Null: never, for work that may take any time.
+    /// </summary>
+    public TimeSpan? HungAfter { get; init; } = TimeSpan.FromMinutes(5);
 
     /// <summary>What becomes of a message of the queue whose time is over.</summary>
     public ExpiredMessage OnExpired { get; init; }

@@ -292,6 +292,18 @@ public sealed class MessagingBuilder
         return this;
     }
 
+    /// <summary>
+    /// Adds a worker pool: <c>AddPool("critical", p => p with { Concurrency = 5, Queues = ["orders", "billing.*"] })</c>. <c>Messaging:Pools:critical</c> wins over
+    /// it. One that is called <c>default</c> and lists no queues has all that are in no other pool. Queues in no pool know of none.
+    /// </summary>
+    public MessagingBuilder AddPool(string name, Func<PoolOptions, PoolOptions>? configure = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        var options = _registration.Pools.GetValueOrDefault(name, new());
+        _registration.Pools[name] = configure?.Invoke(options) ?? options;
+        return this;
+    }
+
     internal MessagingBuilder UseBodyTransform(Func<IServiceProvider, IBodyTransform> create)
     {
         _registration.BodyTransforms.Add(create);

@@ -59,7 +59,7 @@ public sealed class MessagingDescription
         {
             text.AppendLine(
                 CultureInfo.InvariantCulture,
-                $"  queue {queue.Name}{(named.Drained.Contains(queue.Name, StringComparer.Ordinal) ? ", until it is empty" : "")}: concurrency {queue.Concurrency}, "
+                $"  queue {queue.Name}{(queue.IsRun ? "" : ", not consumed by this process")}{(named.Drained.Contains(queue.Name, StringComparer.Ordinal) ? ", until it is empty" : "")}: concurrency {queue.Concurrency}, "
                 + $"{queue.FirstWindow} to {queue.LargestWindow} under way, lease {queue.Lease}, {queue.MaxRedeliveries} redeliveries, expired messages: {queue.OnExpired}"
                 + $"{(queue.Priority is not { } priority ? "" : priority.LowerOneIn == 0 ? ", priorities, strict" : $", priorities, one in {priority.LowerOneIn} for lower ones")}"
                 + $"{(queue.SingleActive ? ", a single active consumer" : "")}{(queue.ConsumerPriority == 0 ? "" : $", consumer priority {queue.ConsumerPriority}")}"
@@ -84,6 +84,7 @@ public sealed class MessagingDescription
             CultureInfo.InvariantCulture,
             $"    consumer {consumer.Name} of {(consumer.MessageTypes.IsEmpty ? "text and bytes" : string.Join(", ", consumer.MessageTypes))}: {options.Retry.MaxAttempts} attempts, then {options.Retry.OnExhausted}"
             + $"{(options.Batch is { } batch ? $", in batches of {batch.MaxSize}" : "")}{(options.Transactional ? ", transactional" : "")}"
+            + $"{(consumer.Pool is { } pool ? $", in the pool {pool.Pool.Name} of {pool.Pool.Status.Concurrency}" : "")}"
             + $"{(options.Order == MessageOrder.None ? "" : $", ordered {options.Order}")}"
             + $"{(options.Middleware.IsDefaultOrEmpty ? "" : $", {options.Middleware.Length} middlewares of its own")}"
             + $"{(options.Requires.IsDefaultOrEmpty ? "" : $", requires {string.Join(", ", options.Requires)}")}");

@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+
 namespace Postrider;
 
 /// <summary>Options of the messaging host. Immutable; checked once at start.</summary>
@@ -14,6 +16,12 @@ public sealed record MessagingOptions
 
     /// <summary>How long running handlers may go on at shutdown before they are cancelled. Keep it below the host's own shutdown timeout.</summary>
     public TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(20);
+
+    /// <summary>
+    /// The worker pools whose queues this process consumes; empty: all queues. Those of other pools, and of none, are declared and not consumed here, so let
+    /// another process do it.
+    /// </summary>
+    public ImmutableArray<string> RunPools { get; init; } = [];
 
     /// <summary>What to do while the broker is not there at start. Null waits forever; a value stops the host (exit code 69) after that long.</summary>
     public TimeSpan? FailFastAfter { get; init; }

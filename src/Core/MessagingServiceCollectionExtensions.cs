@@ -66,7 +66,8 @@ public static class MessagingServiceCollectionExtensions
         services.AddSingleton<TransportFactory>();
         services.AddSingleton(static p => p.GetRequiredService<TransportFactory>().CreateDefault());
         services.AddSingleton(TransportSet.Build);
-        services.AddSingleton(static p => new MessagingStatus(p.GetRequiredService<TransportSet>().All.Select(static one => one.Status)));
+        services.AddSingleton(static p => new MessagingStatus(
+            p.GetRequiredService<TransportSet>().All.Select(static one => one.Status), p.GetRequiredService<TransportSet>().Pools));
         services.AddSingleton(static p => new Telemetry(
             p.GetService<System.Diagnostics.Metrics.IMeterFactory>(), p.GetRequiredService<TimeProvider>()));
         services.AddSingleton(static p => p.GetRequiredService<MessagingRegistration>().BuildSerializers());

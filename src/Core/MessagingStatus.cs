@@ -1,3 +1,5 @@
+using Postrider.Core.Consuming;
+
 namespace Postrider;
 
 /// <summary>What the messaging host is doing. Thread-safe; one per host, from dependency injection.</summary>
@@ -5,8 +7,11 @@ public sealed class MessagingStatus
 {
     private readonly TransportStatus[] _all;
 
-    internal MessagingStatus(IEnumerable<TransportStatus> transports)
+    private readonly IReadOnlyList<WorkerPool> _pools;
+
+    internal MessagingStatus(IEnumerable<TransportStatus> transports, IReadOnlyList<WorkerPool> pools)
     {
+        _pools = pools;
         _all = [.. transports];
         Transports = _all.ToDictionary(static one => one.Name, StringComparer.OrdinalIgnoreCase);
         Ready = _all.Length == 1 ? _all[0].Ready : Task.WhenAll(_all.Select(static one => one.Ready));
@@ -44,6 +49,12 @@ public sealed class MessagingStatus
         }
     }
 
+    /// <summary>Each worker pool by its name; most hosts have none.</summary>
+    public IReadOnlyDictionary<string, PoolStatus> Pools => _pools.ToDictionary(static pool => pool.Name, static pool => pool.Status, StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>The handlers that run now, the oldest first. Taking it costs a look at each place of every window: for dashboards and health, not for each message.</summary>
+    public IReadOnlyList<RunningHandler> Running => [.. _all.SelectMany(static one => one.Running).OrderByDescending(static one => one.Age)];
+
     /// <summary>Each broker is reached and every queue is being received from.</summary>
     public bool IsHealthy => Array.TrueForAll(_all, static one => one.IsHealthy);
 
@@ -72,9 +83,12 @@ public enum QueueState
     /// <summary>Ready to receive, but it is another process's turn (<see cref="ConsumerOptions.SingleActive"/>, <see cref="ConsumerOptions.ConsumerPriority"/>).</summary>
     Standby,
 
-    /// <summary>Taking no more; running handlers finish.</summary>
+    /// <summary>Taking no more; running handlers finish. Before the end, before a pause, and before a receiver that broke is replaced.</summary>
     Draining,
 
     /// <summary>Stopped.</summary>
     Stopped,
+
+    /// <summary>Given up until the host starts again: something is wrong that waiting cannot help, such as credentials that are refused (<see cref="TransportStatus.Error"/>).</summary>
+    Faulted,
 }

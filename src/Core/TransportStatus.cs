@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
+using Postrider.Core.Consuming;
+using Postrider.Core.Supervision;
 
 namespace Postrider;
 
@@ -8,6 +10,7 @@ public sealed class TransportStatus
 {
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly ConcurrentDictionary<string, QueueState> _queues = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, HungWatch> _running = new(StringComparer.Ordinal);
 
     internal TransportStatus(string name) => Name = name;
 
@@ -48,6 +51,9 @@ public sealed class TransportStatus
         }
     }
 
+    /// <summary>The handlers that run now.</summary>
+    internal IEnumerable<RunningHandler> Running => _running.Values.SelectMany(static one => one.Running);
+
     internal bool IsStarted { get; set; }
 
     /// <summary>Is told of each change of a queue's state.</summary>
@@ -78,9 +84,23 @@ public sealed class TransportStatus
         }
     }
 
+    /// <summary>A queue's handlers can be seen there; null: it has none any more.</summary>
+    internal void Show(string queue, HungWatch? running)
+    {
+        if (running is null)
+        {
+            _running.TryRemove(queue, out _);
+        }
+        else
+        {
+            _running[queue] = running;
+        }
+    }
+
+    /// <exception cref="InvalidOperationException">The state may not follow the one that it has.</exception>
     internal void Set(string queue, QueueState state)
     {
-        _queues[queue] = state;
+        _queues.AddOrUpdate(queue, static (_, first) => first, static (name, before, next) => QueueStates.Next(name, before, next), state);
         Changed?.Invoke();
     }
 }

@@ -8,9 +8,10 @@ namespace Postrider.Core.Consuming;
 /// </summary>
 /// <param name="options">How large a batch is, and how long it is waited for.</param>
 /// <param name="concurrency">How many batches run at once.</param>
+/// <param name="pool">Whose slots batches take; null: they need none.</param>
 /// <param name="consume">The user's code, with the services of the batch.</param>
 internal sealed class Batcher<TMessage>(
-    BatchOptions options, int concurrency, Func<IServiceProvider, IReadOnlyList<BatchItem<TMessage>>, CancellationToken, ValueTask<Outcome>> consume)
+    BatchOptions options, int concurrency, PoolPlace? pool, Func<IServiceProvider, IReadOnlyList<BatchItem<TMessage>>, CancellationToken, ValueTask<Outcome>> consume)
     where TMessage : notnull
 {
     private readonly Lock _lock = new();
@@ -18,10 +19,12 @@ internal sealed class Batcher<TMessage>(
     private ITimer? _timer;
     private bool _isDue;
     private int _running;
+    private int _standIns;
 
     public async ValueTask<Outcome> AddAsync(TMessage message, ConsumeContext context)
     {
         var item = new BatchItem<TMessage>(message, context) { AddedAt = context.Time.GetTimestamp() };
+        context.Place.WaitForOthers();
         lock (_lock)
         {
             _waiting.Add(item);
@@ -88,7 +91,7 @@ internal sealed class Batcher<TMessage>(
     /// <summary>What waits is ready when it is enough for a batch, or has waited long enough; and when fewer run than may.</summary>
     private void StartReady()
     {
-        while (_running < concurrency && (_waiting.Count >= options.MaxSize || (_isDue && _waiting.Count > 0)))
+        while (_running < concurrency + _standIns && (_waiting.Count >= options.MaxSize || (_isDue && _waiting.Count > 0)))
         {
             var batch = _waiting[..Math.Min(_waiting.Count, options.MaxSize)];
             _waiting.RemoveRange(0, batch.Count);
@@ -108,12 +111,26 @@ internal sealed class Batcher<TMessage>(
     {
         Outcome outcome = default;
         Exception? error = null;
+        var (isOver, hasStandIn, hasSlot) = (false, false, false);
         try
         {
             using var cancellation = new BatchCancellation(batch.Count);
             foreach (var item in batch)
             {
                 cancellation.Watch(item.Context.CancellationToken);
+            }
+
+            if (pool is not null)
+            {
+                hasSlot = await pool.EnterAsync(cancellation.Token).ConfigureAwait(false);
+                cancellation.Token.ThrowIfCancellationRequested();
+            }
+
+            batch[0].Context.Place.OnReplaced = StandIn;
+            var now = batch[0].Context.Time.GetTimestamp();
+            foreach (var item in batch)
+            {
+                item.Context.Place.BeginTogether(now);
             }
 
             var scope = batch[0].Context.Services.GetRequiredService<IServiceScopeFactory>().CreateAsyncScope();
@@ -130,7 +147,13 @@ internal sealed class Batcher<TMessage>(
         lock (_lock)
         {
             _running--;
+            isOver = true;
+            _standIns -= hasStandIn ? 1 : 0;
             StartReady();
+            if (hasSlot && !hasStandIn)
+            {
+                pool!.Leave();
+            }
         }
 
         foreach (var item in batch)
@@ -142,6 +165,21 @@ internal sealed class Batcher<TMessage>(
             else
             {
                 item.Done.TrySetException(error);
+            }
+        }
+
+        // It hangs: another batch may run beside it.
+        void StandIn()
+        {
+            lock (_lock)
+            {
+                if (!isOver && !hasStandIn && _standIns < concurrency)
+                {
+                    hasStandIn = true;
+                    _standIns++;
+                    pool?.Leave();
+                    StartReady();
+                }
             }
         }
     }

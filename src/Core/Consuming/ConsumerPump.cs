@@ -17,8 +17,14 @@ internal sealed class ConsumerPump : IDisposable
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
 
-    /// <summary>How long after the drain's deadline cancelled handlers may take to return, and settlements to be told.</summary>
+    /// <summary>How long after the drain's deadline cancelled handlers may take to return, before their messages are handed back without them.</summary>
+    private static readonly TimeSpan Return = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long settlements may take to be told in the end.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
+
+    /// <summary>How long after the drain timeout a pump has ended, with all that could be told to the broker.</summary>
+    public static readonly TimeSpan AfterDrain = Return + Grace;
 
     /// <summary>How long a receive after an outage must go on before all is well: a queue that is gone is told of sooner.</summary>
     private static readonly TimeSpan Doubt = TimeSpan.FromMilliseconds(250);
@@ -39,11 +45,15 @@ internal sealed class ConsumerPump : IDisposable
     private readonly FailureCallbacks _failures;
     private readonly LeaseRenewer? _leases;
     private readonly KeyedLanes? _lanes;
+    private readonly HungWatch _hung;
+    private readonly List<Task> _workers = [];
     private readonly RateLimit? _rate;
     private readonly ExceptionReports _reports;
     private readonly Func<TimeSpan> _drainTimeout;
     private volatile bool _draining;
+    private bool _areWorkersEnding;
     private volatile string? _stopReason;
+    private CancellationTokenSource _broken = null!;
 
     public ConsumerPump(
         ITransport transport, IReceiver receiver, ConsumerQueue queue, DeliveryHandler handler, RateLimit? rate, Func<TimeSpan> drainTimeout,
@@ -54,11 +64,12 @@ internal sealed class ConsumerPump : IDisposable
         (_drainTimeout, _status, _time, _logger) = (drainTimeout, status, time, logger);
         _window = new(queue, time, queue.Order == MessageOrder.None ? null : () => _lanes!.Waiting);
         _failures = new(queue, _window.Clear, scopes, reports, logger);
-        _work = Channel.CreateBounded<InFlight>(new BoundedChannelOptions(queue.LargestWindow));
-        _settling = new(receiver, queue, transport.Capabilities.System, _window.Clear, _failures, telemetry, reports, time, logger);
+        _work = Channel.CreateBounded<InFlight>(new BoundedChannelOptions(queue.Prefetch));
+        _settling = new(receiver, queue, transport.Capabilities.System, Free, _failures, telemetry, reports, time, logger);
         _leases = receiver is ILeaseRenewal renewal ? new(renewal, _window, queue, reports, time, logger) : null;
         _lanes = queue.Order == MessageOrder.None ? null : new(queue, _work.Writer, time);
         _suspects = new(_window, _work.Writer, _settling, queue, logger);
+        _hung = new(_window, queue, transport.Capabilities.System, StandIn, telemetry, time, logger);
     }
 
     /// <summary>Runs until stopped, then drains. The receiver stays the caller's to dispose of.</summary>
@@ -68,25 +79,28 @@ internal sealed class ConsumerPump : IDisposable
     {
         using var abandon = new CancellationTokenSource();
         using var renewing = new CancellationTokenSource();
-        using var broken = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        using var broken = _broken = CancellationTokenSource.CreateLinkedTokenSource(stop);
         var settling = StartAsync(() => _settling.RunAsync(abandon.Token), broken);
         var renewal = _leases is { } leases ? StartAsync(() => leases.RunAsync(renewing.Token), broken) : Task.CompletedTask;
-        var workers = new Task[_queue.Concurrency];
-        for (var i = 0; i < workers.Length; i++)
+        var watch = StartAsync(() => _hung.RunAsync(renewing.Token), broken);
+        for (var i = 0; i < _queue.Concurrency; i++)
         {
-            workers[i] = StartAsync(() => WorkAsync(broken), broken);
+            AddWorker();
         }
 
-        var working = Task.WhenAll(workers);
+        _status.Show(_queue.Name, _hung);
+        Task working;
         try
         {
             await ReceiveAsync(broken.Token).ConfigureAwait(false);
         }
         finally
         {
+            working = EndWorkers();
             await DrainAsync(working, settling, abandon).ConfigureAwait(false);
             await renewing.CancelAsync().ConfigureAwait(false);
-            await renewal.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.WhenAll(renewal, watch).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            _status.Show(_queue.Name, null);
         }
 
         if (_stopReason is { } reason)
@@ -96,7 +110,7 @@ internal sealed class ConsumerPump : IDisposable
 
         if (!stop.IsCancellationRequested)
         {
-            var cause = working.Exception ?? settling.Exception ?? renewal.Exception;
+            var cause = working.Exception ?? settling.Exception ?? renewal.Exception ?? watch.Exception;
             throw new InvalidOperationException($"The consumer pump of '{_queue.Name}' broke off.", cause);
         }
     }
@@ -203,37 +217,105 @@ internal sealed class ConsumerPump : IDisposable
         return _suspects.IsEmpty ? ValueTask.CompletedTask : _suspects.RunAsync(stop);
     }
 
-    private async Task WorkAsync(CancellationTokenSource broken)
+    /// <summary>Another worker for one that hangs; its slot in the pool becomes free for it.</summary>
+    private void StandIn()
     {
-        while (await _work.Reader.WaitToReadAsync().ConfigureAwait(false))
+        _queue.Pool?.Leave();
+        AddWorker();
+    }
+
+    private void AddWorker()
+    {
+        lock (_workers)
         {
-            while (_work.Reader.TryRead(out var slot))
+            if (!_areWorkersEnding)
             {
-                if (await HandleAsync(slot).ConfigureAwait(false) is not { } settlement)
-                {
-                    var behindLost = _lanes?.Leave(slot.Key, _draining);
-                    _window.Clear(slot);
-                    HandBack(behindLost);
-                    continue;
-                }
-
-                if (_lanes?.Hold(slot, ref settlement) == true)
-                {
-                    continue;
-                }
-
-                if (slot.StopReason is { } reason)
-                {
-                    // Before anything else can begin, and before this one can come back.
-                    (_stopReason, _draining) = (reason, true);
-                    await broken.CancelAsync().ConfigureAwait(false);
-                }
-
-                var behind = _lanes?.Leave(slot.Key, _draining);
-                _settling.Post(slot, settlement);
-                HandBack(behind);
+                _workers.RemoveAll(static one => one.IsCompletedSuccessfully);
+                _workers.Add(StartAsync(WorkAsync, _broken));
             }
         }
+    }
+
+    /// <summary>They end when nothing is left to do. No more are added.</summary>
+    private Task EndWorkers()
+    {
+        _draining = true;
+        lock (_workers)
+        {
+            _areWorkersEnding = true;
+            return Task.WhenAll(_workers);
+        }
+    }
+
+    private async Task WorkAsync()
+    {
+        var (pool, stop) = (_queue.Pool, _broken.Token);
+        while (await _work.Reader.WaitToReadAsync().ConfigureAwait(false))
+        {
+            if (pool is not null && !await pool.EnterAsync(stop).ConfigureAwait(false))
+            {
+                return;
+            }
+
+            while (_work.Reader.TryRead(out var slot))
+            {
+                if (slot.LeaseLost || _draining)
+                {
+                    HandBack(slot);
+                    continue;
+                }
+
+                slot.Context.Leases = _leases;
+                slot.Begin(_time.GetTimestamp());
+                var settlement = await _handler.HandleAsync(slot, _receiver).ConfigureAwait(false);
+                var hasStandIn = slot.End();
+                Settle(slot, settlement);
+                if (hasStandIn || (pool is not null && _work.Reader.TryPeek(out _) && !await pool.GoOnAsync(stop).ConfigureAwait(false)))
+                {
+                    // The slot is another's already.
+                    return;
+                }
+            }
+
+            pool?.Leave();
+        }
+    }
+
+    /// <param name="slot">What was handled.</param>
+    /// <param name="settlement">How to settle it, or null if its lease was lost or it is settled.</param>
+    private void Settle(InFlight slot, Settlement? settlement)
+    {
+        if (settlement is not { } known)
+        {
+            var behindLost = _lanes?.Leave(slot.Key, _draining);
+            _window.Clear(slot);
+            HandBack(behindLost);
+            return;
+        }
+
+        if (_lanes?.Hold(slot, ref known) == true)
+        {
+            return;
+        }
+
+        if (slot.StopReason is { } reason)
+        {
+            // Before anything else can begin, and before this one can come back.
+            (_stopReason, _draining) = (reason, true);
+            _broken.Cancel();
+        }
+
+        var behind = _lanes?.Leave(slot.Key, _draining);
+        _settling.Post(slot, known);
+        HandBack(behind);
+    }
+
+    /// <summary>One that was not begun, and those of its key behind it.</summary>
+    private void HandBack(InFlight slot)
+    {
+        var behind = _lanes?.Leave(slot.Key, _draining);
+        HandBack([slot]);
+        HandBack(behind);
     }
 
     private void HandBack(IEnumerable<InFlight>? slots)
@@ -251,28 +333,18 @@ internal sealed class ConsumerPump : IDisposable
         }
     }
 
-    /// <returns>How to settle it, or null if its lease was lost, be it while it waited here.</returns>
-    private ValueTask<Settlement?> HandleAsync(InFlight slot)
+    /// <summary>What was abandoned keeps its place, which its handler still uses.</summary>
+    private void Free(InFlight slot)
     {
-        if (slot.LeaseLost)
+        if (!slot.IsAbandoned)
         {
-            return default;
+            _window.Clear(slot);
         }
-
-        if (_draining)
-        {
-            return new(Settlement.Release(slot.Delivery!));
-        }
-
-        slot.Context.Leases = _leases;
-        slot.IsRunning = true;
-        return _handler.HandleAsync(slot, _receiver);
     }
 
     /// <summary>Take no more → running handlers finish → at the deadline they are cancelled → everything is settled. Bounded.</summary>
     private async Task DrainAsync(Task workers, Task settling, CancellationTokenSource abandon)
     {
-        _draining = true;
         _status.Set(_queue.Name, QueueState.Draining);
         var limit = _drainTimeout();
         if (limit == TimeSpan.Zero)
@@ -292,10 +364,23 @@ internal sealed class ConsumerPump : IDisposable
 
         HandBack(_lanes?.Close());
         _work.Writer.TryComplete();
+        while (_work.Reader.TryRead(out var unbegun))
+        {
+            // Workers that hang would never come to it.
+            HandBack(unbegun);
+        }
+
         if (!await EndsWithinAsync(workers, limit).ConfigureAwait(false))
         {
             CancelHandlers();
-            await EndsWithinAsync(workers, Grace).ConfigureAwait(false);
+            await EndsWithinAsync(workers, Return).ConfigureAwait(false);
+            foreach (var slot in _window.Places)
+            {
+                if (slot.Abandon() is { } delivery)
+                {
+                    _settling.Post(slot, Settlement.Release(delivery));
+                }
+            }
         }
 
         HandBack(_lanes?.TakeRest());

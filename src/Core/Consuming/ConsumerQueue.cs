@@ -20,6 +20,12 @@ internal sealed record ConsumerQueue
     /// <summary>How many deliveries are handled at once.</summary>
     public required int Concurrency { get; init; }
 
+    /// <summary>Whose slots its workers take; null: they need none. The batches of a batch consumer take them themselves.</summary>
+    public PoolPlace? Pool { get; init; }
+
+    /// <summary>This process consumes it; if not, it is only declared.</summary>
+    public bool IsRun { get; init; } = true;
+
     public MessageOrder Order { get; init; }
 
     public PriorityOptions? Priority { get; init; }
@@ -42,6 +48,9 @@ internal sealed record ConsumerQueue
     public bool RenewLease { get; init; } = true;
 
     public required int MaxRedeliveries { get; init; }
+
+    /// <summary>The shortest of its consumers; null if none says.</summary>
+    public TimeSpan? HungAfter { get; init; }
 
     /// <summary>How many transactions may be open at once.</summary>
     public int Transactions { get; init; }
@@ -71,6 +80,9 @@ internal sealed record ConsumerQueue
     /// <summary>How much is under way while handlers are quick (see <see cref="PrefetchWindow"/>).</summary>
     public int LargestWindow => IsProbe ? 1 : Math.Max(FirstWindow, QuickWindow);
 
+    /// <summary>The most that is ever under way: the largest window, and what hung handlers hold that others stand in for.</summary>
+    public int Prefetch => LargestWindow + (HungAfter is null || IsProbe ? 0 : Concurrency);
+
     /// <summary>The consumer of a message, or null: a message that names no type goes to the only consumer of the queue.</summary>
     public BuiltConsumer? Find(Envelope envelope)
     {
@@ -85,4 +97,5 @@ internal sealed record ConsumerQueue
 
 /// <summary>A consumer with its chain of middlewares built. With an isolation level it is transactional.</summary>
 internal sealed record BuiltConsumer(
-    string Name, ConsumeDelegate Chain, RetryPolicy Retry, Func<FailedMessage, CancellationToken, ValueTask>? OnFailed = null, IsolationLevel? Isolation = null);
+    string Name, ConsumeDelegate Chain, RetryPolicy Retry, Func<FailedMessage, CancellationToken, ValueTask>? OnFailed = null, IsolationLevel? Isolation = null,
+    TimeSpan? HungAfter = null);

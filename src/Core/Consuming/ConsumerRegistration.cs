@@ -19,6 +19,12 @@ internal abstract class ConsumerRegistration(string name, ImmutableArray<string>
 
     public virtual bool IsBatch => false;
 
+    /// <summary>Its queue's place in a worker pool, if it is in one; known from the start on.</summary>
+    public PoolPlace? Pool { get; set; }
+
+    /// <summary>Its queue is consumed by this process.</summary>
+    public bool IsRun { get; set; } = true;
+
     /// <summary>Set when the consumer is made by name: its queue when the options name none.</summary>
     public required string DefaultQueue { get; init; }
 
@@ -42,7 +48,7 @@ internal abstract class ConsumerRegistration(string name, ImmutableArray<string>
             chain = global[i](chain);
         }
 
-        return new(Name, chain, Options.Retry, Options.OnFailed, Options.Transactional ? Options.Isolation : null);
+        return new(Name, chain, Options.Retry, Options.OnFailed, Options.Transactional ? Options.Isolation : null, Options.HungAfter);
     }
 
     protected abstract ConsumeDelegate Invoker(Serializers serializers);
@@ -79,7 +85,7 @@ internal sealed class BatchRegistration<TMessage>(
 
     protected override ConsumeDelegate Invoker(Serializers serializers)
     {
-        var batcher = new Batcher<TMessage>(Options.Batch!, Options.Concurrency, consume);
+        var batcher = new Batcher<TMessage>(Options.Batch!, Options.Concurrency, Pool, consume);
         return context => batcher.AddAsync(serializers.Decode<TMessage>(context.Envelope), context);
     }
 }

@@ -6,11 +6,17 @@ namespace Postrider.Core.Consuming;
 /// <summary>One place of the prefetch window: the delivery in it, its context and its cancellation. Reused for delivery after delivery.</summary>
 internal sealed class InFlight : IDisposable
 {
+    /// <summary>Later than any time.</summary>
+    private const long NotBegun = long.MaxValue;
+
     private readonly Lock _lock = new();
     private CancellationTokenSource _cancellation = new();
     private bool _cancelled;
     private bool _finished;
     private BodyBuffers? _body;
+
+    /// <summary>When its handler began, 0 without one; negative once another stands in for it.</summary>
+    private long _since;
 
     public InFlight() => Context = new(this);
 
@@ -44,7 +50,19 @@ internal sealed class InFlight : IDisposable
     public int Attempt { get; set; }
 
     /// <summary>A handler has it.</summary>
-    public bool IsRunning { get; set; }
+    public bool IsRunning => Volatile.Read(ref _since) != 0;
+
+    /// <summary>When its handler began, by this process's clock; null without one, and while it waits for its batch.</summary>
+    public long? RunningSince => Math.Abs(Volatile.Read(ref _since)) is var since && since is 0 or NotBegun ? null : since;
+
+    /// <summary>Its handler hung, and another place stands in for this one, which is of no more use.</summary>
+    public bool IsReplaced { get; private set; }
+
+    /// <summary>The drain is over, and it was handed back while its handler runs: the handler keeps the place.</summary>
+    public bool IsAbandoned { get; private set; }
+
+    /// <summary>Told when another worker stands in for that of its handler; null if nobody needs to know.</summary>
+    public Action? OnReplaced { get; set; }
 
     /// <summary>Whom to tell when its dead letter is durable.</summary>
     public PendingFailure? Failure { get; set; }
@@ -63,11 +81,46 @@ internal sealed class InFlight : IDisposable
             LeaseLost = false;
             Key = null;
             IsSettled = false;
-            IsRunning = false;
             Attempt = delivery.Envelope.Attempt;
             _finished = false;
             Context.ClearCancelledBy();
         }
+    }
+
+    /// <summary>A handler begins with it.</summary>
+    public void Begin(long now) => Volatile.Write(ref _since, now);
+
+    /// <summary>The handler has only come to wait for others, until <see cref="BeginTogether"/>.</summary>
+    public void WaitForOthers()
+    {
+        if (RunningSince is { } since)
+        {
+            Interlocked.CompareExchange(ref _since, NotBegun, since);
+        }
+    }
+
+    public void BeginTogether(long now) => Interlocked.CompareExchange(ref _since, now, NotBegun);
+
+    /// <summary>The handler has returned.</summary>
+    /// <returns>Whether another worker stands in for its one, which is not needed any more.</returns>
+    public bool End()
+    {
+        var isReplaced = Interlocked.Exchange(ref _since, 0) < 0;
+        IsReplaced |= isReplaced;
+        OnReplaced = null;
+        return isReplaced;
+    }
+
+    /// <summary>Another worker is to stand in for that of the handler that began then, unless it has returned.</summary>
+    public bool TryReplace(long since)
+    {
+        if (Interlocked.CompareExchange(ref _since, -since, since) != since)
+        {
+            return false;
+        }
+
+        OnReplaced?.Invoke();
+        return true;
     }
 
     /// <summary>Room for the body that the consumer is to see, until <see cref="ForgetBody"/>.</summary>
@@ -86,18 +139,35 @@ internal sealed class InFlight : IDisposable
         {
             Attempt++;
             Envelope = Delivery!.Envelope;
-            IsRunning = false;
             _finished = false;
             Context.ClearCancelledBy();
         }
     }
 
     /// <summary>How it is to be settled is known: there is no handler left to cancel, and the settlement itself finds a lost lease.</summary>
-    public void Finish()
+    /// <returns>Whether it is still ours, as far as is known here.</returns>
+    public bool Finish()
     {
         lock (_lock)
         {
             _finished = true;
+            return !LeaseLost;
+        }
+    }
+
+    /// <summary>Gives up on the handler: whatever comes of it is not told to the broker any more.</summary>
+    /// <returns>The delivery, to be handed back; null if it has no handler, or how to settle it is known.</returns>
+    public Delivery? Abandon()
+    {
+        lock (_lock)
+        {
+            if (!IsRunning || _finished)
+            {
+                return null;
+            }
+
+            LeaseLost = IsAbandoned = true;
+            return Delivery;
         }
     }
 

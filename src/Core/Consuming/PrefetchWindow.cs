@@ -8,7 +8,10 @@ namespace Postrider.Core.Consuming;
 /// they fit into memory; and many while handlers are quick, so that the broker is asked seldom and settled with in large batches, or while those of a few keys wait
 /// for each other, so that other keys get their turn.
 /// </summary>
-/// <remarks>Places are filled, added and taken away by the receive loop alone.</remarks>
+/// <remarks>
+/// Places are filled, added and taken away by the receive loop alone. One whose handler hangs is replaced by another one from outside, so that it does not
+/// make the window smaller.
+/// </remarks>
 /// <param name="queue">The queue.</param>
 /// <param name="time">The clock.</param>
 /// <param name="waiting">How many of those in the window wait behind others of their key; null without an order.</param>
@@ -21,14 +24,41 @@ internal sealed class PrefetchWindow(ConsumerQueue queue, TimeProvider time, Fun
     private const int LargestBody = 128 * 1024;
 
     private readonly Channel<InFlight> _free = Channel.CreateBounded<InFlight>(new BoundedChannelOptions(queue.LargestWindow) { SingleReader = true });
-    private volatile InFlight[] _places = [];
+    private readonly Lock _lock = new();
+    private readonly List<InFlight> _replaced = [];
+    private InFlight[] _places = [];
+    private volatile InFlight[] _all = [];
     private long _lookedAt = time.GetTimestamp();
     private int _filled;
     private long _bytes;
     private long _sequence;
 
     /// <summary>All places, for whoever renews leases or cancels handlers.</summary>
-    public IReadOnlyList<InFlight> Places => _places;
+    public IReadOnlyList<InFlight> Places => _all;
+
+    /// <summary>How many of them go round: all but those of hung handlers that were replaced.</summary>
+    public int Size
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _places.Length;
+            }
+        }
+    }
+
+    /// <summary>How many were replaced, and are still held by their handlers. Thread-safe.</summary>
+    public int Replaced
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _replaced.Count;
+            }
+        }
+    }
 
     public int Free => _free.Reader.Count;
 
@@ -68,12 +98,46 @@ internal sealed class PrefetchWindow(ConsumerQueue queue, TimeProvider time, Fun
     public void Clear(InFlight place)
     {
         place.Clear();
-        _free.Writer.TryWrite(place);
+        if (!place.IsReplaced)
+        {
+            _free.Writer.TryWrite(place);
+            return;
+        }
+
+        lock (_lock)
+        {
+            _replaced.Remove(place);
+            Set(_places);
+        }
+    }
+
+    /// <summary>Puts a new place in the stead of one whose handler, which began then, hangs. Thread-safe.</summary>
+    /// <returns>False if the handler has just returned.</returns>
+    public bool TryReplace(InFlight place, long since)
+    {
+        lock (_lock)
+        {
+            if (!place.TryReplace(since))
+            {
+                return false;
+            }
+
+            // One that was held for a retry, and hangs again, is replaced already.
+            if (!place.IsReplaced)
+            {
+                var other = new InFlight();
+                _replaced.Add(place);
+                Set([.. _places.Select(one => one == place ? other : one)]);
+                _free.Writer.TryWrite(other);
+            }
+
+            return true;
+        }
     }
 
     public void Dispose()
     {
-        foreach (var place in _places)
+        foreach (var place in _all)
         {
             place.Dispose();
         }
@@ -84,13 +148,15 @@ internal sealed class PrefetchWindow(ConsumerQueue queue, TimeProvider time, Fun
 
     private void Fit()
     {
-        if (_places.Length == 0)
+        // What replaces places in between neither adds nor takes any.
+        var size = _places.Length;
+        if (size == 0)
         {
-            Widen(queue.FirstWindow);
+            Widen(size = queue.FirstWindow);
         }
-        else if (_places.Length < queue.LargestWindow && IsHeldByKeys)
+        else if (size < queue.LargestWindow && IsHeldByKeys)
         {
-            Widen(queue.LargestWindow);
+            Widen(size = queue.LargestWindow);
         }
 
         var elapsed = time.GetElapsedTime(_lookedAt);
@@ -103,11 +169,11 @@ internal sealed class PrefetchWindow(ConsumerQueue queue, TimeProvider time, Fun
         var handled = _filled * (Look / elapsed);
         var body = _bytes / Math.Max(1, _filled);
         (_filled, _bytes, _lookedAt) = (0, 0, time.GetTimestamp());
-        if (_places.Length < queue.LargestWindow && handled > queue.FirstWindow * 2 && body <= LargestBody / 4 * 3)
+        if (size < queue.LargestWindow && handled > queue.FirstWindow * 2 && body <= LargestBody / 4 * 3)
         {
             Widen(queue.LargestWindow);
         }
-        else if (_places.Length > queue.FirstWindow && !IsHeldByKeys && (handled < queue.FirstWindow || body > LargestBody))
+        else if (size > queue.FirstWindow && !IsHeldByKeys && (handled < queue.FirstWindow || body > LargestBody))
         {
             Narrow();
         }
@@ -115,31 +181,43 @@ internal sealed class PrefetchWindow(ConsumerQueue queue, TimeProvider time, Fun
 
     private void Widen(int size)
     {
-        var places = _places;
-        var wider = new InFlight[size];
-        places.CopyTo(wider, 0);
-        for (var i = places.Length; i < size; i++)
+        lock (_lock)
         {
-            wider[i] = new();
-        }
+            var places = _places;
+            var wider = new InFlight[size];
+            places.CopyTo(wider, 0);
+            for (var i = places.Length; i < size; i++)
+            {
+                wider[i] = new();
+            }
 
-        _places = wider;
-        for (var i = places.Length; i < size; i++)
-        {
-            _free.Writer.TryWrite(wider[i]);
+            Set(wider);
+            for (var i = places.Length; i < size; i++)
+            {
+                _free.Writer.TryWrite(wider[i]);
+            }
         }
     }
 
     /// <summary>Takes away what is free; the rest at another look.</summary>
     private void Narrow()
     {
-        var gone = new HashSet<InFlight>();
-        while (_places.Length - gone.Count > queue.FirstWindow && _free.Reader.TryRead(out var place))
+        lock (_lock)
         {
-            gone.Add(place);
-            place.Dispose();
-        }
+            var gone = new HashSet<InFlight>();
+            while (_places.Length - gone.Count > queue.FirstWindow && _free.Reader.TryRead(out var place))
+            {
+                gone.Add(place);
+                place.Dispose();
+            }
 
-        _places = [.. _places.Where(place => !gone.Contains(place))];
+            Set([.. _places.Where(place => !gone.Contains(place))]);
+        }
+    }
+
+    private void Set(InFlight[] places)
+    {
+        _places = places;
+        _all = _replaced.Count == 0 ? places : [.. places, .. _replaced];
     }
 }

@@ -58,7 +58,7 @@ internal sealed class SuspectLane(PrefetchWindow window, ChannelWriter<InFlight>
     /// <summary>Only the suspects are left in the window when every other place has come back free.</summary>
     private async ValueTask OthersSettledAsync(CancellationToken stop)
     {
-        while (_held.Count < window.Places.Count - _suspects.Count)
+        while (_held.Count < window.Size - _suspects.Count)
         {
             _held.Add(await window.HoldAsync(stop).ConfigureAwait(false));
         }

@@ -23,10 +23,9 @@ internal sealed class TransactionalHandler(ConsumerQueue queue, string transport
         await using (transaction.ConfigureAwait(false))
         {
             var outcome = await RunChainAsync(slot.Context, consumer, transaction).ConfigureAwait(false);
-            if (outcome.Kind == OutcomeKind.Ack && !outcome.IsDiscarded && !slot.LeaseLost)
+            if (outcome.Kind == OutcomeKind.Ack && !outcome.IsDiscarded && slot.Finish())
             {
                 // From here on the settlement itself finds a lost lease, and a drain that is out of time waits for it.
-                slot.Finish();
                 Note(slot, await transaction.CommitAsync().ConfigureAwait(false));
             }
 

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
 using Postrider.Core.Transport;
 
@@ -132,6 +133,27 @@ internal static partial class Log
 
     [LoggerMessage(52, LogLevel.Warning, "Whoever sent the request {MessageId} of '{Queue}' could not be told that it failed: {Reason}")]
     public static partial void FaultNotSent(this ILogger logger, string messageId, string queue, string reason);
+
+    [LoggerMessage(75, LogLevel.Error, "The handler '{Consumer}' of '{Queue}' has run for {Age} with the message {MessageId} ({MessageType}), attempt {Attempt}: it hangs. {StandIn}")]
+    public static partial void HandlerHangs(
+        this ILogger logger, string? consumer, string queue, string messageId, string? messageType, int attempt, TimeSpan age, string standIn);
+
+    [LoggerMessage(76, LogLevel.Warning, "The handler '{Consumer}' of '{Queue}' that hung with the message {MessageId} has returned after about {Age}.")]
+    public static partial void HungReturned(this ILogger logger, string? consumer, string queue, string messageId, TimeSpan age);
+
+    [LoggerMessage(77, LogLevel.Warning, "The host stops waiting after {ShutdownTimeout} (HostOptions.ShutdownTimeout), but running handlers may take {DrainTimeout} (DrainTimeout), and {After} more until all is settled. Make the one longer or the other shorter, or what runs then is handled again.")]
+    public static partial void ShutdownTooShort(this ILogger logger, TimeSpan shutdownTimeout, TimeSpan drainTimeout, TimeSpan after);
+
+    [LoggerMessage(78, LogLevel.Warning, "{Signal} ends the process at once, with exit code {ExitCode}: what runs is handled again.")]
+    public static partial void EndedBySignal(this ILogger logger, PosixSignal signal, int exitCode);
+
+    // Somebody asked for these two: they are to be seen wherever warnings are.
+    [LoggerMessage(79, LogLevel.Warning, "{Status}. {Running} handlers run. The thread pool has {Threads} threads; {Pending} work items wait, {Completed} are done.")]
+    public static partial void StatusReport(this ILogger logger, string status, int running, int threads, long pending, long completed);
+
+    [LoggerMessage(80, LogLevel.Warning, "The handler '{Consumer}' of '{Queue}' has run for {Age} with the message {MessageId} ({MessageType}), attempt {Attempt}. {Hangs}")]
+    public static partial void RunningReport(
+        this ILogger logger, string? consumer, string queue, TimeSpan age, string messageId, string? messageType, int attempt, string hangs);
 
     [LoggerMessage(90, LogLevel.Warning, "What is below '{Prefix}' in the state store could not be read, trying again in {Pause}: {Reason}")]
     public static partial void StateNotRead(this ILogger logger, string prefix, TimeSpan pause, string reason);

@@ -47,6 +47,7 @@ internal sealed class Telemetry : IDisposable
     private readonly Counter<long> _requests;
     private readonly Counter<long> _answersDropped;
     private readonly Counter<long> _faultsLost;
+    private readonly UpDownCounter<long> _hung;
 
     public Telemetry(IMeterFactory? meters, TimeProvider time)
     {
@@ -69,6 +70,7 @@ internal sealed class Telemetry : IDisposable
         _requests = _meter.CreateCounter<long>("postrider.requests", "{request}", "Requests, by what they came to.");
         _answersDropped = _meter.CreateCounter<long>("postrider.answers.dropped", "{message}", "Answers that nobody waits for any more, or had one already.");
         _faultsLost = _meter.CreateCounter<long>("postrider.faults.lost", "{message}", "Requesters that could not be told of a failure.");
+        _hung = _meter.CreateUpDownCounter<long>("postrider.handlers.hung", "{handler}", "Handlers that run for longer than their HungAfter.");
     }
 
     public readonly record struct Operation(Activity? Activity, long Started, string System);
@@ -209,6 +211,8 @@ internal sealed class Telemetry : IDisposable
     public void AnswerDropped(string system) => _answersDropped.Add(1, new KeyValuePair<string, object?>(System, system));
 
     public void FaultLost(string system, string queue) => _faultsLost.Add(1, new(System, system), new(DestinationName, queue));
+
+    public void Hung(string system, string queue, int change) => _hung.Add(change, new(System, system), new(DestinationName, queue));
 
     public void ReportFailed() => _reportsFailed.Add(1);
 

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 using Postrider.Core.Consuming;
 using Postrider.Core.Decoding;
 using Postrider.Core.Diagnostics;
@@ -32,7 +33,7 @@ internal sealed class MessagingHostedService(
         foreach (var transport in transports.All)
         {
             transport.Status.IsStarted = true;
-            foreach (var queue in transport.Queues)
+            foreach (var queue in transport.Consumed)
             {
                 transport.Status.Set(queue.Name, QueueState.Starting);
             }
@@ -54,6 +55,13 @@ internal sealed class MessagingHostedService(
         foreach (var transport in transports.All)
         {
             WarnOfMapped(transport);
+        }
+
+        // Without a host nobody stops waiting.
+        if (services.GetService<IHostApplicationLifetime>() is not null && services.GetService<IOptions<HostOptions>>()?.Value.ShutdownTimeout is { } patience
+            && patience <= options.DrainTimeout + ConsumerPump.AfterDrain)
+        {
+            _logger.ShutdownTooShort(patience, options.DrainTimeout, ConsumerPump.AfterDrain);
         }
 
         _reports = new([.. registration.ExceptionReporters.Values.Select(create => create(services))], telemetry, time, _logger);
@@ -120,7 +128,7 @@ internal sealed class MessagingHostedService(
         try
         {
             await DeclareAsync(named, reports, logger).ConfigureAwait(false);
-            var running = named.Queues.Select(queue => Task.Run(() => ConsumeAsync(named, queue, reports, membership, logger, stop), CancellationToken.None)).ToList();
+            var running = named.Consumed.Select(queue => Task.Run(() => ConsumeAsync(named, queue, reports, membership, logger, stop), CancellationToken.None)).ToList();
             if (named.Drained.Count > 0)
             {
                 running.Add(new DrainWatch(named, time, logger).RunAsync(stop.Token));
@@ -131,6 +139,7 @@ internal sealed class MessagingHostedService(
         catch (OperationCanceledException) when (_stop.IsCancellationRequested || stop.IsCancellationRequested)
         {
             // What is linked is cancelled a moment later than what it is linked to.
+            EndUnbegun(named, QueueState.Stopped);
             if (!named.Status.Ready.IsCompleted)
             {
                 named.Status.SetFailed(
@@ -139,11 +148,22 @@ internal sealed class MessagingHostedService(
         }
         catch (TransportException e)
         {
+            EndUnbegun(named, QueueState.Faulted);
             GiveUp(named, e, logger);
         }
         catch (Exception e)
         {
+            EndUnbegun(named, QueueState.Faulted);
             GiveUp(named, new TransportException($"Messaging could not start: {e.Message}", TransportError.Other, e), logger);
+        }
+    }
+
+    /// <summary>Those that have got no further than the start; the others have a supervisor that tells of them.</summary>
+    private static void EndUnbegun(NamedTransport named, QueueState state)
+    {
+        foreach (var queue in named.Consumed.Where(queue => named.Status.Queues[queue.Name] == QueueState.Starting))
+        {
+            named.Status.Set(queue.Name, state);
         }
     }
 
@@ -195,6 +215,7 @@ internal sealed class MessagingHostedService(
         }
         catch (TransportException e)
         {
+            named.Status.Set(queue.Name, QueueState.Faulted);
             GiveUp(named, e, logger);
             await stop.CancelAsync().ConfigureAwait(false);
         }
@@ -217,11 +238,6 @@ internal sealed class MessagingHostedService(
     private void GiveUp(NamedTransport named, TransportException error, ILogger logger)
     {
         named.Status.IsFailed = true;
-        foreach (var queue in named.Queues)
-        {
-            named.Status.Set(queue.Name, QueueState.Stopped);
-        }
-
         _reports?.Add(new(error, "connect", null));
         if (!error.IsTransient && transports.All.Any(static one => !one.Status.IsFailed))
         {

@@ -67,6 +67,9 @@ internal sealed class MessagingRegistration
     /// <summary>Chosen in code, instead of that of the default transport's broker.</summary>
     public StateStoreEntry? StateStore { get; set; }
 
+    /// <summary>The worker pools of the code; the configuration may change them, and has its own.</summary>
+    public OrderedDictionary<string, PoolOptions> Pools { get; } = new(StringComparer.OrdinalIgnoreCase);
+
     /// <summary>Used for publishing beside the default one.</summary>
     public List<string> AlsoUsed { get; } = [];
 
@@ -121,6 +124,8 @@ internal sealed class MessagingRegistration
                 Name = group.Key,
                 Transport = first.Options.Transport,
                 Concurrency = first.Options.Concurrency * (first.Options.Batch?.MaxSize ?? 1),
+                Pool = first.IsBatch ? null : first.Pool,
+                IsRun = first.IsRun,
                 Order = first.Options.Order,
                 Priority = first.Options.Priority,
                 SingleActive = first.Options.SingleActive,
@@ -131,6 +136,7 @@ internal sealed class MessagingRegistration
                 Lease = first.Options.Lease,
                 RenewLease = first.Options.RenewLease,
                 MaxRedeliveries = first.Options.MaxRedeliveries,
+                HungAfter = group.Min(static consumer => consumer.Options.HungAfter),
                 Transactions = group.Any(static consumer => consumer.Options.Transactional) ? first.Options.Concurrency : 0,
                 OnExpired = first.Options.OnExpired,
                 Fallback = fallback,
@@ -185,6 +191,7 @@ internal sealed class MessagingRegistration
         Require(options.Batch is null || !options.Transactional, $"{who} takes batches, whose messages have an outcome each: they cannot be Transactional.");
         Require(options.Priority is not { LowerOneIn: < 0 or 1 }, $"{who} has a LowerOneIn of {options.Priority?.LowerOneIn}; it is 0, or at least 2.");
         Require(options.Lease >= TimeSpan.FromMilliseconds(100), $"{who} has a Lease of {options.Lease}; it is at least 100 ms.");
+        Require(options.HungAfter is not { } hung || hung > TimeSpan.Zero, $"{who} has a HungAfter of {options.HungAfter}; it is positive, or null for never.");
         var circuit = options.CircuitBreaker?.WhyWrong();
         Require(circuit is null, $"{who} has a wrong CircuitBreaker: {circuit}");
         var rate = options.RateLimit?.WhyWrong();
@@ -200,13 +207,14 @@ internal sealed class MessagingRegistration
 
         Require(
             OfQueue(options).Equals(OfQueue(first.Options)),
-            $"{who} shares it with '{first.Name}', but their Transport, Concurrency, Batch, Order, Priority, SingleActive, ConsumerPriority, CircuitBreaker, RateLimit, Lease, RenewLease, MaxRedeliveries or OnExpired "
+            $"{who} shares it with '{first.Name}', but their Transport, Concurrency, Pool, Batch, Order, Priority, SingleActive, ConsumerPriority, CircuitBreaker, RateLimit, Lease, RenewLease, MaxRedeliveries or OnExpired "
             + "differ. "
             + "Make them equal, or give it a queue of its own.");
     }
 
     private static object OfQueue(ConsumerOptions o) =>
-        (o.Transport?.ToUpperInvariant(), o.Concurrency, o.Batch, o.Order, o.Priority, o.SingleActive, o.ConsumerPriority, o.CircuitBreaker, o.RateLimit, o.Lease, o.RenewLease, o.MaxRedeliveries, o.OnExpired);
+        (o.Transport?.ToUpperInvariant(), o.Concurrency, o.Pool?.ToUpperInvariant(), o.Batch, o.Order, o.Priority, o.SingleActive, o.ConsumerPriority, o.CircuitBreaker, o.RateLimit, o.Lease, o.RenewLease,
+            o.MaxRedeliveries, o.OnExpired);
 
     private static void Require(bool condition, string otherwise)
     {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Extensions.Configuration;
 
 namespace Postrider.Core.Hosting;
@@ -46,6 +47,7 @@ internal sealed class MessagingSettings
         FailFastAfter = Root.Text(nameof(options.FailFastAfter)) is null
             ? options.FailFastAfter
             : Root.Value(nameof(options.FailFastAfter), TimeSpan.Zero),
+        RunPools = Root.List(nameof(options.RunPools)) is { Count: > 0 } pools ? [.. pools] : options.RunPools,
         MaxBodyBytes = Root.Value(nameof(options.MaxBodyBytes), options.MaxBodyBytes),
         MaxHeaders = Root.Value(nameof(options.MaxHeaders), options.MaxHeaders),
         MaxHeaderNameBytes = Root.Value(nameof(options.MaxHeaderNameBytes), options.MaxHeaderNameBytes),
@@ -62,6 +64,7 @@ internal sealed class MessagingSettings
         {
             Transport = section.Text(nameof(options.Transport)) ?? options.Transport,
             Concurrency = section.Value(nameof(options.Concurrency), options.Concurrency),
+            Pool = section.Text(nameof(options.Pool)) ?? options.Pool,
             Order = section.Choice(nameof(options.Order), options.Order),
             Priority = priority.Text(nameof(PriorityOptions.LowerOneIn)) is null
                 ? options.Priority
@@ -69,6 +72,7 @@ internal sealed class MessagingSettings
             Lease = section.Value(nameof(options.Lease), options.Lease),
             RenewLease = section.Value(nameof(options.RenewLease), options.RenewLease),
             MaxRedeliveries = section.Value(nameof(options.MaxRedeliveries), options.MaxRedeliveries),
+            HungAfter = section.Text(nameof(options.HungAfter)) is null ? options.HungAfter : section.Value(nameof(options.HungAfter), TimeSpan.Zero),
             SingleActive = section.Value(nameof(options.SingleActive), options.SingleActive),
             ConsumerPriority = section.Value(nameof(options.ConsumerPriority), options.ConsumerPriority),
             CircuitBreaker = Read(section.Section(nameof(options.CircuitBreaker)), options.CircuitBreaker),
@@ -76,6 +80,41 @@ internal sealed class MessagingSettings
             OnExpired = section.Choice(nameof(options.OnExpired), options.OnExpired),
             Retry = section.Text(nameof(options.Retry)) is { } text ? RetryPolicy.Parse(text) : options.Retry,
         };
+    }
+
+    /// <summary>
+    /// The worker pools of the code, changed by what is here: either the text <c>critical: 5; default: 10</c>, which says how many handlers of each run at once, or a
+    /// section for each.
+    /// </summary>
+    public IReadOnlyDictionary<string, PoolOptions> Read(IReadOnlyDictionary<string, PoolOptions> code)
+    {
+        const string key = "Pools";
+        var pools = new OrderedDictionary<string, PoolOptions>(code, StringComparer.OrdinalIgnoreCase);
+        foreach (var part in Root.Text(key)?.Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) ?? [])
+        {
+            if (part.Split(':', StringSplitOptions.TrimEntries) is not [{ Length: > 0 } name, var number]
+                || !int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var concurrency))
+            {
+                throw new MessagingConfigurationException($"Messaging:{key} cannot be read: '{part}' is not as in \"critical: 5; default: 10\".");
+            }
+
+            pools[name] = pools.GetValueOrDefault(name, new()) with { Concurrency = concurrency };
+        }
+
+        var sections = Root.Section(key);
+        foreach (var name in sections.Names())
+        {
+            var section = sections.Section(name);
+            var options = pools.GetValueOrDefault(name, new());
+            pools[name] = options with
+            {
+                Concurrency = section.Value(nameof(options.Concurrency), options.Concurrency),
+                Queues = section.List(nameof(options.Queues)) is { Count: > 0 } queues ? [.. queues] : options.Queues,
+                Strict = section.Value(nameof(options.Strict), options.Strict),
+            };
+        }
+
+        return pools;
     }
 
     /// <summary>Refuses what nobody has asked for. Everything must have been read.</summary>

@@ -13,10 +13,13 @@ internal sealed class NamedTransport
 
     public required TransportStatus Status { get; init; }
 
-    /// <summary>The queues that are consumed here, and their bindings.</summary>
+    /// <summary>The queues of the application's consumers here, and their bindings.</summary>
     public required Topology Topology { get; init; }
 
     public required IReadOnlyList<ConsumerQueue> Queues { get; init; }
+
+    /// <summary>Those that this process consumes.</summary>
+    public IEnumerable<ConsumerQueue> Consumed => Queues.Where(static queue => queue.IsRun);
 
     /// <summary>Those of them that are here only until they are empty.</summary>
     public required IReadOnlyList<string> Drained { get; init; }

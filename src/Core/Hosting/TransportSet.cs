@@ -24,18 +24,22 @@ internal sealed class TransportSet : IAsyncDisposable
 
     public NamedTransport Default => All[0];
 
+    public required IReadOnlyList<WorkerPool> Pools { get; init; }
+
     /// <exception cref="MessagingConfigurationException">The registration or the configuration is wrong.</exception>
     public static TransportSet Build(IServiceProvider services)
     {
         var registration = services.GetRequiredService<MessagingRegistration>();
         var settings = services.GetRequiredService<MessagingSettings>();
         var factory = services.GetRequiredService<TransportFactory>();
-        registration.Check(services.GetRequiredService<MessagingOptions>());
+        var options = services.GetRequiredService<MessagingOptions>();
+        registration.Check(options);
         foreach (var consumer in registration.Consumers)
         {
             consumer.Options = settings.Read(consumer.Queue, consumer.Options);
         }
 
+        var pools = PoolPlan.Apply(registration.Consumers, settings.Read(registration.Pools), options.RunPools);
         var names = NamesOf(registration, settings, factory.DefaultName);
         names.ForEach(one => factory.Find(one.Name, one.ChosenBy));
         factory.ReadAll();
@@ -49,7 +53,7 @@ internal sealed class TransportSet : IAsyncDisposable
             all.Add(Build(services, registration, settings, transport, name, names[0].Name));
         }
 
-        var set = new TransportSet(all);
+        var set = new TransportSet(all) { Pools = pools };
         set.Map(registration, settings);
         return set;
     }

@@ -30,7 +30,7 @@ internal sealed class Membership : IAsyncDisposable
     public Membership(HostState state, IQueueControl control, HostIdentity self, TransportSet transports, MessagingOptions options, ILogger logger)
     {
         (_control, _self, _transports, _logger) = (control, self, transports, logger);
-        var queues = transports.All.SelectMany(static transport => transport.Queues).ToList();
+        var queues = transports.All.SelectMany(static transport => transport.Consumed).ToList();
         if (queues.Find(static queue => queue.SingleActive) is { } single)
         {
             state.Require($"A single active consumer of the queue '{single.Name}'");
@@ -128,7 +128,7 @@ internal sealed class Membership : IAsyncDisposable
 
     private List<ProcessQueue> Describe() =>
     [
-        .. _transports.All.SelectMany(static transport => transport.Queues, static (transport, queue) => new ProcessQueue(
+        .. _transports.All.SelectMany(static transport => transport.Consumed, static (transport, queue) => new ProcessQueue(
             queue.Name, transport.Status.Queues.GetValueOrDefault(queue.Name, QueueState.Starting), queue.Concurrency, queue.ConsumerPriority)),
     ];
 }

@@ -72,7 +72,7 @@ internal sealed class QueueSupervisor(
             new ReceiverOptions
             {
                 Queue = queue.Name,
-                Prefetch = one.LargestWindow,
+                Prefetch = one.Prefetch,
                 Lease = queue.Lease,
                 LowerPriorityOneIn = (queue.Priority ?? new()).LowerOneIn,
                 Transactions = queue.Transactions,

@@ -401,6 +401,27 @@ public sealed class TransactionalConsumerTests : IAsyncDisposable
         Assert.Equal(isolation, await seen.Task.WaitAsync(Patience));
     }
 
+    [Fact]
+    public async Task A_handler_that_returns_after_its_message_was_handed_back_commits_nothing()
+    {
+        var (begun, end) = (new TaskCompletionSource(), new TaskCompletionSource());
+        await StartAsync(async (_, _) =>
+        {
+            begun.TrySetResult();
+            await end.Task;
+            return Outcome.Ack;
+        });
+        await Host.Bus.PublishAsync(new Ping(1));
+        await begun.Task.WaitAsync(Patience);
+
+        await Host.StopAsync().WaitAsync(Patience);
+        Assert.Equal(["begin", "Release"], Handling);
+        end.SetResult();
+
+        await Eventually.IsAsync(() => Handling.Length == 3);
+        Assert.Equal(["begin", "Release", "rollback"], Handling);
+    }
+
     private string[] Handling => [.. _transport.Events];
 
     /// <summary>All that was published and stored: what is published now comes last.</summary>

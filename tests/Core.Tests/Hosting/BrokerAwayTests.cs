@@ -28,11 +28,13 @@ public sealed class BrokerAwayTests
     {
         var away = new TransportException("away", TransportError.Unavailable);
         var transport = new ScriptedTransport { OnDeclare = () => throw away };
-        await using var host = TestHost.Create(m => m.UseTransport("scripted", _ => transport));
+        await using var host = TestHost.Create(m => m.UseTransport("scripted", _ => transport).AddConsumer<Ping>("ping", static (_, _, _) => new(Outcome.Ack)));
         await host.StartAsync();
         await Eventually.IsAsync(() => host.Status.Error is not null);
+        Assert.Equal(QueueState.Starting, host.Status.Queues["ping"]);
 
         await host.StopAsync();
+        Assert.Equal(QueueState.Stopped, host.Status.Queues["ping"]);
 
         var e = await Assert.ThrowsAsync<TransportException>(() => host.Status.Ready.WaitAsync(TimeSpan.FromSeconds(10)));
         Assert.Same(away, e.InnerException);
@@ -46,11 +48,12 @@ public sealed class BrokerAwayTests
     public async Task What_waiting_cannot_mend_stops_the_host_with_its_exit_code(TransportError reason, int exitCode)
     {
         var transport = new ScriptedTransport { OnDeclare = () => throw new TransportException("no", reason) };
-        await using var host = TestHost.Create(m => m.UseTransport("scripted", _ => transport));
+        await using var host = TestHost.Create(m => m.UseTransport("scripted", _ => transport).AddConsumer<Ping>("ping", static (_, _, _) => new(Outcome.Ack)));
 
         await host.StartAsync();
         var e = await Assert.ThrowsAsync<TransportException>(() => host.Status.Ready.WaitAsync(TimeSpan.FromSeconds(10)));
 
+        Assert.Equal(QueueState.Faulted, host.Status.Queues["ping"]);
         Assert.Equal((reason, exitCode), (e.Reason, e.ExitCode));
         Assert.Equal(exitCode, Environment.ExitCode);
         Environment.ExitCode = 0;

@@ -37,7 +37,7 @@ public sealed class UnknownKeyTests
     {
         await using var host = TestHost.Configured(
             Register, ("Transport", "a"), ("Transports:a:Type", "Fast"), ("Transports:a:Speed", "5"), ("Fast:Speed", "6"), ("Preset", "test"), ("PublishTimeout", "00:00:07"),
-            ("FailFastAfter", "00:00:09"), ("Queues:ping:Concurrency", "3"), ("Queues:ping:Retry", "2 x 1s"), ("Queues:elsewhere:Transport", "inmemory"));
+            ("FailFastAfter", "00:00:09"), ("Queues:ping:Concurrency", "3"), ("Queues:ping:Retry", "2 x 1s"), ("Queues:ping:HungAfter", "00:20:00"), ("Queues:elsewhere:Transport", "inmemory"));
 
         await host.StartAsync();
 

@@ -69,6 +69,42 @@ public abstract class HandlingScenarios(TransportFixture fixture) : HostScenario
     }
 
     [Scenario(Fault.DropsMessages)]
+    public async Task Handlers_that_hang_do_not_slow_the_others_down()
+    {
+        const int Count = 200;
+        var queue = NewName();
+        var (hung, handled) = (new Happenings<int>(Time, Fixture.Patience), new Happenings<int>(Time, Fixture.Patience));
+        var end = new TaskCompletionSource();
+        var host = await StartHostAsync(messaging => messaging.AddConsumer<Job>(
+            queue,
+            async (job, _, _) =>
+            {
+                if (job.Number < 2)
+                {
+                    hung.Add(job.Number);
+                    await end.Task;
+                }
+
+                handled.Add(job.Number);
+                return Outcome.Ack;
+            },
+            options => options with { Concurrency = 2, HungAfter = Fixture.Quiet / 5, Lease = Fixture.Lease }));
+
+        // All that may run at once hang, before the others come.
+        await Task.WhenAll(host.Bus.SendAsync(queue, new Job(0)).AsTask(), host.Bus.SendAsync(queue, new Job(1)).AsTask());
+        await hung.ReachAsync(2);
+        await Task.WhenAll(Enumerable.Range(2, Count).Select(number => host.Bus.SendAsync(queue, new Job(number)).AsTask()));
+
+        await handled.ReachAsync(Count);
+        Assert.Equal(2, host.Status.Running.Count(static one => one.IsHung));
+        end.SetResult();
+        await handled.ReachAsync(Count + 2);
+        await host.StopAsync().WaitAsync(Fixture.Patience, Time);
+        Assert.Equal(Enumerable.Range(0, Count + 2), handled.Seen.Order());
+        await NothingComesAsync(await OpenAsync(await ConnectAsync(), queue), Fixture.Lease + Fixture.Quiet);
+    }
+
+    [Scenario(Fault.DropsMessages)]
     public async Task Each_delivery_has_a_scope_of_its_own()
     {
         var queue = NewName();

@@ -63,6 +63,39 @@ public abstract class ShutdownScenarios(TransportFixture fixture) : HostScenario
     }
 
     [Scenario(Fault.LosesReleases, Fault.CountsReleases)]
+    public async Task A_handler_that_never_returns_keeps_neither_the_host_nor_its_message()
+    {
+        var queue = NewName();
+        var begun = new Happenings<int>(Time, Fixture.Patience);
+        var never = new TaskCompletionSource();
+        var host = await StartHostAsync(messaging => messaging
+            .Configure(options => options with { DrainTimeout = Fixture.Quiet })
+            .AddConsumer<Job>(
+                queue,
+                async (job, _, _) =>
+                {
+                    begun.Add(job.Number);
+                    await never.Task;
+                    return Outcome.Ack;
+                },
+                options => options with { Concurrency = 1, Lease = LongLease }));
+        await host.Bus.SendAsync(queue, new Job(1));
+        await begun.ReachAsync(1);
+        await host.Bus.SendAsync(queue, new Job(2));
+
+        await host.StopAsync().WaitAsync(Fixture.Patience, Time);
+        await host.DisposeAsync();
+
+        // Long before its lease would be over.
+        var transport = await ConnectAsync();
+        var again = await DrainAsync(await OpenAsync(transport, queue), 2);
+        Assert.All(again, static one => Assert.Equal(1, one.Envelope.Attempt));
+        Assert.True(!transport.Capabilities.UncountedRelease.IsSupported || again.All(static one => one.Redeliveries == 0));
+        never.SetResult();
+        await NothingComesAsync(await OpenAsync(transport, queue));
+    }
+
+    [Scenario(Fault.LosesReleases, Fault.CountsReleases)]
     public async Task What_was_fetched_and_not_begun_is_given_back_untouched()
     {
         const int Count = 60;
