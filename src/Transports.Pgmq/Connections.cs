@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Net;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using Postrider.Core.Transport;
@@ -24,6 +25,7 @@ internal sealed class Connections : IAsyncDisposable
 
         (_options, _parsed) = (options, parsed);
         Where = ConnectionStrings.Where(parsed);
+        Server = new(parsed.Host!.Split(',')[0], parsed.Port);
         Database = parsed.Database ?? parsed.Username;
         CommandTimeout = Seconds(options.CommandTimeout);
         Publish = Pool(parsed, options, "publish", options.PublishConnections);
@@ -33,6 +35,9 @@ internal sealed class Connections : IAsyncDisposable
 
     /// <summary>Host, port and database, for messages.</summary>
     public string Where { get; }
+
+    /// <summary>For telemetry.</summary>
+    public DnsEndPoint Server { get; }
 
     /// <summary>The database of the queues.</summary>
     public string? Database { get; }
