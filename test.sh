@@ -186,7 +186,7 @@ run_project() { # PROJECT: the name of a folder in tests/ and of its project
 # The path says where run_project finds the programs, whatever the nearest Directory.Build.props is.
 dotnet build Framework.sln -c "$configuration" --artifacts-path "$PWD/artifacts" </dev/null || give_up "the build failed, see above."
 use_brokers
-eng/brokers.sh clients || say "tests with psql, amqp-tools or Python's Pika are skipped where those are not installed."
+eng/brokers.sh clients || say "tests with psql, amqp-tools, Python's Pika or promtool are skipped where those are not installed."
 export TMPDIR=$work # whatever tests leave goes with it, and brokers they forgot are stopped
 # Every project whose name ends in Tests; others in tests/ are helpers of theirs.
 for project in tests/*Tests/; do

@@ -6,7 +6,7 @@
 #   eng/brokers.sh BROKER kill DIR           as a crash would: kill -9, all of it at once
 #   eng/brokers.sh BROKER stop DIR           a clean stop, within seconds
 #   eng/brokers.sh sweep DIR                 stops every broker whose folder is in DIR
-#   eng/brokers.sh clients                   makes sure that the clients of others are there: psql, amqp-tools, Python's Pika
+#   eng/brokers.sh clients                   makes sure that the clients of others are there: psql, amqp-tools, Python's Pika, promtool
 #
 # BROKER is postgres, rabbitmq or nats. POSTRIDER_BROKERS chooses the generation: `oldest` (the default) is what this
 # machine has or its apt offers, `newest` is Debian unstable in a chroot, which needs root on Debian or Ubuntu.
@@ -50,6 +50,7 @@ install_clients() {
     [[ -x /usr/bin/psql ]] || missing+=(postgresql-client)
     [[ -x /usr/bin/amqp-publish && -x /usr/bin/amqp-get ]] || missing+=(amqp-tools)
     /usr/bin/python3 -c 'import pika' 2>/dev/null || missing+=(python3-pika)
+    command -v promtool >/dev/null || missing+=(prometheus)
     [[ ${#missing[@]} -eq 0 ]] || apt_install "${missing[@]}"
 }
 

@@ -55,7 +55,7 @@ public class ConsumePath
         var reports = new ExceptionReports([], telemetry, TimeProvider.System, NullLogger.Instance);
         var scopes = Scope ? _services.GetRequiredService<IServiceScopeFactory>() : new NoScopes();
         var handler = new DeliveryHandler(
-            queue, "null", "null", int.MaxValue, new([]), new Decoders([]), scopes, telemetry, reports, null, null, TimeProvider.System, NullLogger.Instance);
+            queue, "null", new(new NullTransport()), int.MaxValue, new([]), new Decoders([]), scopes, telemetry, reports, null, null, TimeProvider.System, NullLogger.Instance);
         _pump = new(
             new NullTransport(), _receiver, queue, handler, null, static () => TimeSpan.FromSeconds(1), status, scopes, telemetry, reports, TimeProvider.System, NullLogger.Instance);
         _running = Task.Run(() => _pump.RunAsync(_stop.Token));

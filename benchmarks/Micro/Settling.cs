@@ -31,7 +31,7 @@ public class Settling
         var telemetry = new Telemetry(null, TimeProvider.System);
         var reports = new ExceptionReports([], telemetry, TimeProvider.System, NullLogger.Instance);
         _loop = new(
-            _receiver, queue, "null", static _ => { }, new(queue, static _ => { }, new NoScopes(), reports, NullLogger.Instance), telemetry, reports, TimeProvider.System, NullLogger.Instance);
+            _receiver, queue, new(new NullTransport()), static _ => { }, new(queue, static _ => { }, new NoScopes(), reports, NullLogger.Instance), telemetry, reports, TimeProvider.System, NullLogger.Instance);
         _running = Task.Run(() => _loop.RunAsync(CancellationToken.None));
     }
 

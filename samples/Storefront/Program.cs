@@ -30,11 +30,16 @@ var concurrency = new Option<int>("--concurrency")
     Description = "How many orders each consumer handles at once.",
     DefaultValueFactory = _ => 16,
 };
+var serve = new Option<string?>("--serve")
+{
+    HelpName = "URL",
+    Description = "Serve /metrics, /health/live and /health/ready there (http://127.0.0.1:9464), and stay open after the last order until Ctrl-C.",
+};
 var verbose = new Option<bool>("--verbose", "-v") { Description = "Show the log, on standard error." };
 
 var command = new RootCommand("A shop on Postrider: publishes orders; billing, inventory and notifications work on them.")
 {
-    input, transport, connection, drainFrom, concurrency, verbose, describe,
+    input, transport, connection, drainFrom, concurrency, serve, verbose, describe,
 };
 command.Validators.Add(result =>
 {
@@ -61,6 +66,11 @@ async Task<int> RunAsync(ParseResult options, CancellationToken cancellationToke
         {
             configuration[$"Messaging:{name}:ConnectionString"] = text;
         }
+    }
+
+    if (options.GetValue(serve) is { } url)
+    {
+        configuration[Observability.Key] = url;
     }
 
     if (options.GetValue(drainFrom) is { } old)

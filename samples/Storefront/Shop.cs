@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -64,6 +65,12 @@ public sealed class Shop(IAnsiConsole console, bool verbose)
 
         await DrainAsync(status, stopping);
         var interrupted = stopping.IsCancellationRequested;
+        if (host is WebApplication open && !interrupted)
+        {
+            console.WriteLine($"Open at {open.Urls.First()} until Ctrl-C.");
+            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
         await host.StopAsync(CancellationToken.None);
         await over.CancelAsync();
         await watching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -102,8 +109,11 @@ public sealed class Shop(IAnsiConsole console, bool verbose)
 
     private IHost Build(IEnumerable<KeyValuePair<string, string?>> commandLine)
     {
-        var builder = Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { ContentRootPath = AppContext.BaseDirectory });
-        builder.Configuration.AddInMemoryCollection(commandLine);
+        var settings = commandLine.ToList();
+        IHostApplicationBuilder builder = settings.Exists(static one => one.Key == Observability.Key)
+            ? WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory })
+            : Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { ContentRootPath = AppContext.BaseDirectory });
+        builder.Configuration.AddInMemoryCollection(settings);
         builder.Logging.ClearProviders(); // The screen is for the run; what went wrong, the summary tells.
         if (verbose)
         {
@@ -112,7 +122,7 @@ public sealed class Shop(IAnsiConsole console, bool verbose)
 
         builder.Services.AddSingleton<Accounting>().AddSingleton<OrderFeed>();
         AddMessaging(builder.Services, builder.Configuration);
-        return builder.Build();
+        return builder is WebApplicationBuilder web ? Observability.Build(web) : ((HostApplicationBuilder)builder).Build();
     }
 
     private static async Task<int> WorkAsync(OrderFeed feed, Accounting accounting, Stream orders, CancellationToken interrupted)

@@ -162,6 +162,19 @@ public sealed class MessagingBuilder
         return this;
     }
 
+    /// <summary>
+    /// Tells a class what happens to the host: started, stopped, a queue's state, a consumer's restart, a broker away or back. It becomes a singleton, unless it is registered
+    /// otherwise already. Added twice, it is told once.
+    /// </summary>
+    public MessagingBuilder AddObserver<[System.Diagnostics.CodeAnalysis.DynamicallyAccessedMembers(
+        System.Diagnostics.CodeAnalysis.DynamicallyAccessedMemberTypes.PublicConstructors)] TObserver>()
+        where TObserver : class, IMessagingObserver
+    {
+        Services.TryAddSingleton<TObserver>();
+        _registration.Observers[typeof(TObserver)] = static services => services.GetRequiredService<TObserver>();
+        return this;
+    }
+
     /// <summary>Adds a serializer. The last one added writes; received messages are read by the one of their content type.</summary>
     public MessagingBuilder UseSerializer(IMessageSerializer serializer)
     {

@@ -46,4 +46,7 @@ public sealed record MessagingOptions
 
     /// <summary>All header names and values of a message together, in UTF-8 bytes.</summary>
     public int MaxHeadersBytes { get; init; } = 16 * 1024;
+
+    /// <summary>What traces and metrics hold.</summary>
+    public TelemetryOptions Telemetry { get; init; } = new();
 }

@@ -69,12 +69,15 @@ public static class MessagingServiceCollectionExtensions
         services.AddSingleton(static p => new MessagingStatus(
             p.GetRequiredService<TransportSet>().All.Select(static one => one.Status), p.GetRequiredService<TransportSet>().Pools));
         services.AddSingleton(static p => new Telemetry(
-            p.GetService<System.Diagnostics.Metrics.IMeterFactory>(), p.GetRequiredService<TimeProvider>()));
+            p.GetService<System.Diagnostics.Metrics.IMeterFactory>(), p.GetRequiredService<TimeProvider>(), p.GetRequiredService<MessagingOptions>().Telemetry));
         services.AddSingleton(static p => p.GetRequiredService<MessagingRegistration>().BuildSerializers());
         services.AddSingleton(static p => new BodyTransforms(p.GetRequiredService<MessagingRegistration>().BodyTransforms.Select(create => create(p))));
         services.AddSingleton(static p => new MessagingDescription(
             p.GetRequiredService<MessagingRegistration>(), p.GetRequiredService<MessagingSettings>(), p.GetRequiredService<MessagingOptions>(),
             p.GetRequiredService<TransportSet>()));
+        services.AddSingleton(static p => new Observers(
+            [.. p.GetRequiredService<MessagingRegistration>().Observers.Values.Select(create => create(p))], p.GetRequiredService<Telemetry>(),
+            p.GetRequiredService<TimeProvider>(), new SafeLogger(p.GetRequiredService<ILoggerFactory>().CreateLogger("Postrider"))));
         services.AddSingleton<PublishingSwitch>();
         services.AddSingleton<IMessageBus>(static p => new MessageBus(
             p.GetRequiredService<MessagingRegistration>().PublishMiddleware.ConvertAll(one => (one.Scope, one.Create(p))),

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using Postrider.Core.Consuming;
+using Postrider.Core.Diagnostics;
 using Postrider.Core.Supervision;
 
 namespace Postrider;
@@ -12,7 +13,17 @@ public sealed class TransportStatus
     private readonly ConcurrentDictionary<string, QueueState> _queues = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, HungWatch> _running = new(StringComparer.Ordinal);
 
-    internal TransportStatus(string name) => Name = name;
+    private readonly ConcurrentDictionary<string, long> _notReceivingSince = new(StringComparer.Ordinal);
+    private readonly TimeProvider _time;
+    private readonly Observers? _observers;
+    private readonly long _began;
+    private long _unreachableSince;
+
+    internal TransportStatus(string name, TimeProvider? time = null, Observers? observers = null)
+    {
+        (Name, _time, _observers) = (name, time ?? TimeProvider.System, observers);
+        _began = _time.GetTimestamp();
+    }
 
     /// <summary>The transport's name in the configuration.</summary>
     public string Name { get; }
@@ -21,7 +32,28 @@ public sealed class TransportStatus
     public Task Ready => _ready.Task;
 
     /// <summary>The last error of the connection, while there is one.</summary>
-    public TransportException? Error { get; internal set; }
+    public TransportException? Error
+    {
+        get;
+        internal set
+        {
+            var was = IsReached;
+            field = value;
+            NoteReached(was);
+        }
+    }
+
+    /// <summary>Why a publish did not get through, until the broker is reached again.</summary>
+    public TransportException? PublishError
+    {
+        get;
+        internal set
+        {
+            var was = IsReached;
+            field = value;
+            NoteReached(was);
+        }
+    }
 
     /// <summary>The state of each queue that is consumed there.</summary>
     public IReadOnlyDictionary<string, QueueState> Queues => _queues;
@@ -71,8 +103,12 @@ public sealed class TransportStatus
 
     internal void SetReady()
     {
+        var wasReached = IsReached;
         Error = null;
-        _ready.TrySetResult();
+        if (_ready.TrySetResult() && wasReached)
+        {
+            Tell(new BrokerReached());
+        }
     }
 
     internal void SetFailed(TransportException error)
@@ -97,11 +133,53 @@ public sealed class TransportStatus
         }
     }
 
+    /// <summary>How long the broker has not been reached, or null if it is.</summary>
+    internal TimeSpan? UnreachableFor =>
+        !IsReached ? _time.GetElapsedTime(Interlocked.Read(ref _unreachableSince)) : Ready.IsCompletedSuccessfully ? null : _time.GetElapsedTime(_began);
+
+    private bool IsReached => Error is null && PublishError is null;
+
+    internal TimeSpan NotReceivingFor(string queue) => _time.GetElapsedTime(_notReceivingSince.TryGetValue(queue, out var since) ? since : _began);
+
+    /// <summary>Tells the observers.</summary>
+    internal void Tell(MessagingEvent happened) => _observers?.Add(happened, Name);
+
     /// <exception cref="InvalidOperationException">The state may not follow the one that it has.</exception>
     internal void Set(string queue, QueueState state)
     {
+        var was = _queues.TryGetValue(queue, out var known) ? known : (QueueState?)null;
         _queues.AddOrUpdate(queue, static (_, first) => first, static (name, before, next) => QueueStates.Next(name, before, next), state);
+        if (!IsWell(state) && (was is not { } before || IsWell(before)))
+        {
+            _notReceivingSince[queue] = _time.GetTimestamp();
+        }
+
+        if (was != state)
+        {
+            Tell(new QueueStateChanged(queue, was, state));
+        }
+
         Changed?.Invoke();
+    }
+
+    /// <summary>Nothing is wrong with it, though another process may have its turn.</summary>
+    private static bool IsWell(QueueState state) => state is QueueState.Receiving or QueueState.Standby;
+
+    private void NoteReached(bool was)
+    {
+        var why = Error ?? PublishError;
+        if (was && why is not null)
+        {
+            Interlocked.Exchange(ref _unreachableSince, _time.GetTimestamp());
+            if (!IsFailed)
+            {
+                Tell(new BrokerUnreachable(why));
+            }
+        }
+        else if (!was && why is null)
+        {
+            Tell(new BrokerReached());
+        }
     }
 }
 

@@ -1,10 +1,11 @@
 using System.Globalization;
+using System.Net;
 using System.Text;
 
 namespace Postrider.Transports.Nats;
 
 /// <summary>The servers of a connection string, apart from user and password.</summary>
-internal sealed record Servers(string Urls, string Where, string? User, string? Password, bool Tls);
+internal sealed record Servers(string Urls, string Where, string? User, string? Password, bool Tls, DnsEndPoint First);
 
 /// <summary>Reads connection strings and says where they lead, without the password.</summary>
 internal static class ConnectionStrings
@@ -22,6 +23,7 @@ internal static class ConnectionStrings
         var (urls, where) = (new StringBuilder(), new StringBuilder());
         string? user = null, password = null;
         var (tls, plain) = (false, false);
+        DnsEndPoint? first = null;
         foreach (var part in text.Split(',', StringSplitOptions.TrimEntries))
         {
             var uri = Read(part);
@@ -35,13 +37,14 @@ internal static class ConnectionStrings
             }
 
             var port = uri.Port > 0 ? uri.Port : 4222;
+            first ??= new(uri.Host, port);
             Append(urls, string.Create(CultureInfo.InvariantCulture, $"{uri.Scheme}://{uri.Host}:{port}"));
             Append(where, string.Create(CultureInfo.InvariantCulture, $"{uri.Host}:{port}"));
         }
 
         return tls && plain
             ? throw new MessagingConfigurationException("NatsOptions.ConnectionString mixes tls:// and nats://. Use tls:// for all servers.")
-            : new(urls.ToString(), where.ToString(), user, password, tls);
+            : new(urls.ToString(), where.ToString(), user, password, tls, first!);
     }
 
     /// <summary>For display: <c>nats://user:***@host:port</c>.</summary>

@@ -1,3 +1,4 @@
+using System.Net;
 using Microsoft.Extensions.Logging;
 using NATS.Client.Core;
 using NATS.NKeys;
@@ -15,6 +16,9 @@ internal sealed class Links(NatsOptions options, Servers servers, TlsClient? tls
 
     /// <summary>Hosts and ports, for messages.</summary>
     public string Where => servers.Where;
+
+    /// <summary>For telemetry.</summary>
+    public DnsEndPoint Server => servers.First;
 
     public NatsOptions Options => options;
 

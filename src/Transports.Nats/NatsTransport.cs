@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using System.Net;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Postrider.Core.State;
@@ -12,7 +13,7 @@ namespace Postrider.Transports.Nats;
 /// <para>Thread-safe. Connects at the first use. Dispose of it once, after its receivers.</para>
 /// <para>Bodies are stored as they are and metadata in headers, by the CloudEvents binding for NATS, so any NATS client can read and write them.</para>
 /// </remarks>
-public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth, IMappedTopics, IReplyQueues, IStateStoreSource
+public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth, IMappedTopics, IReplyQueues, IStateStoreSource, ITelemetryNames
 {
     private readonly Subjects _subjects;
     private readonly Func<Links> _stateLinks;
@@ -97,6 +98,9 @@ public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth, 
     /// <inheritdoc/>
     IReadOnlyDictionary<string, string> IMappedTopics.MappedTopics => _options.Topics.ToImmutableSortedDictionary(
         static one => one.Key, static one => $"the subject '{one.Value}'", StringComparer.Ordinal);
+
+    /// <inheritdoc/>
+    DnsEndPoint? ITelemetryNames.Server => _publishLinks.Server;
 
     /// <inheritdoc/>
     public async ValueTask<IReceiver> OpenReceiverAsync(ReceiverOptions options, CancellationToken cancellationToken)

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Net;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using Postrider.Persistence.Postgres;
@@ -17,7 +18,7 @@ internal sealed class Connections : IAsyncDisposable
         options.Validate();
         _options = options;
         _server = new(options.ConnectionString, "PgmqOptions.ConnectionString", options.Tls, "pgmq", logger);
-        (Where, Database) = (_server.Where, _server.Database);
+        (Where, Database, Server) = (_server.Where, _server.Database, _server.EndPoint);
         CommandTimeout = Seconds(options.CommandTimeout);
         Publish = Pool("publish", options.PublishConnections);
         Receive = Pool("receive", options.ReceiveConnections);
@@ -26,6 +27,9 @@ internal sealed class Connections : IAsyncDisposable
 
     /// <summary>Host, port and database, for messages.</summary>
     public string Where { get; }
+
+    /// <summary>For telemetry.</summary>
+    public DnsEndPoint Server { get; }
 
     /// <summary>The database of the queues.</summary>
     public string? Database { get; }

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Data.Common;
 using System.Globalization;
+using System.Net;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
@@ -16,7 +17,7 @@ namespace Postrider.Transports.Pgmq;
 /// <para>A queue <c>a.b-c</c> is the PGMQ queue <c>a_b_c</c>. JSON bodies are plain jsonb, metadata are in the column <c>headers</c>,
 /// so any PGMQ client can read and write them. White space and the order of keys in JSON bodies are not kept.</para>
 /// </remarks>
-public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadLetterAccess, IQueueDepth, IMappedTopics, IReplyQueues, IStateStoreSource
+public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadLetterAccess, IQueueDepth, IMappedTopics, IReplyQueues, IStateStoreSource, ITelemetryNames
 {
     private readonly PgmqOptions _options;
     private readonly Connections _connections;
@@ -130,6 +131,9 @@ public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadL
             }
         }
     }
+
+    /// <inheritdoc/>
+    DnsEndPoint? ITelemetryNames.Server => _connections.Server;
 
     /// <inheritdoc/>
     async ValueTask<IReplyReader> IReplyQueues.OpenReplyQueueAsync(string queue, CancellationToken cancellationToken)

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Net;
 using Microsoft.Extensions.Logging;
 using Postrider.Core.Transport;
 using RabbitMQ.Client;
@@ -19,6 +20,7 @@ internal sealed class Connections : IAsyncDisposable
         options.Validate();
         var address = Address.Parse(options.ConnectionString);
         Where = address.Where;
+        Server = new(address.Host, address.Port);
         if (address.IsTls)
         {
             _tls = new(options.Tls ?? new(), "rabbitmq", logger);
@@ -34,6 +36,9 @@ internal sealed class Connections : IAsyncDisposable
 
     /// <summary>Host, port and virtual host, for messages.</summary>
     public string Where { get; }
+
+    /// <summary>For telemetry.</summary>
+    public DnsEndPoint Server { get; }
 
     public Link Publish { get; }
 

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Net;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Postrider.Core.Transport;
@@ -11,7 +12,7 @@ namespace Postrider.Transports.RabbitMq;
 /// <para>Messages are plain AMQP messages, so any client can read and write them: the body is the payload, metadata are basic properties and
 /// headers. A queue has its own name, topics are routing keys of the exchange <c>postrider.topics</c>.</para>
 /// </remarks>
-public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueDepth, IMappedTopics, IReplyQueues
+public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueDepth, IMappedTopics, IReplyQueues, ITelemetryNames
 {
     private readonly RabbitMqOptions _options;
     private readonly Connections _connections;
@@ -116,6 +117,24 @@ public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueDep
         static one => one.Key, static one => one.Value.ToString(), StringComparer.Ordinal);
 
     /// <inheritdoc/>
+    DnsEndPoint? ITelemetryNames.Server => _connections.Server;
+
+    /// <inheritdoc/>
+    TelemetryDestination ITelemetryNames.Describe(Destination destination) =>
+        destination.Kind == DestinationKind.Queue ? Named("", destination.Name)
+        : _options.Topics.TryGetValue(destination.Name, out var mapped) ? Named(mapped.Exchange!, mapped.RoutingKey)
+        : Named(RabbitMqTopology.Topics, destination.Name);
+
+    /// <inheritdoc/>
+    TelemetryDestination ITelemetryNames.Describe(Delivery delivery)
+    {
+        // By its topic, as an attempt after the first comes through the default exchange.
+        var (queue, topic) = (delivery.Queue, delivery.Envelope.Topic);
+        var named = topic is null ? Named("", queue) : Named(RabbitMqTopology.Topics, topic);
+        return named with { Name = topic is null || topic == queue ? named.Name : $"{named.Name}:{queue}", DeliveryTag = (delivery as RabbitMqDelivery)?.Tag };
+    }
+
+    /// <inheritdoc/>
     async ValueTask<IReplyReader> IReplyQueues.OpenReplyQueueAsync(string queue, CancellationToken cancellationToken)
     {
         ThrowIfDisposed();
@@ -184,6 +203,11 @@ public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueDep
         await _connections.DisposeAsync().ConfigureAwait(false);
         _ladder.Dispose();
     }
+
+    /// <summary>By the conventions for RabbitMQ: what is empty is left out.</summary>
+    private static TelemetryDestination Named(string exchange, string routingKey) => new(
+        exchange.Length == 0 ? routingKey.Length == 0 ? "amq.default" : routingKey : routingKey.Length == 0 ? exchange : $"{exchange}:{routingKey}",
+        routingKey.Length == 0 ? null : routingKey);
 
     private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
 }

@@ -67,6 +67,36 @@ internal sealed record Run(int ExitCode, string Output, string Error)
         }
     }
 
+    /// <summary>Keeps it open after the shipped orders, looks at what it serves, and interrupts it.</summary>
+    public static async Task<(string Metrics, string Live, string Ready, Run Run)> OpenStorefront()
+    {
+        using var process = Start(new Dictionary<string, string>(), "--serve", "http://127.0.0.1:0");
+        using var limit = new CancellationTokenSource(Limit);
+        try
+        {
+            var output = "";
+            while (!output.Contains("Open at ", StringComparison.Ordinal))
+            {
+                output += await process.StandardOutput.ReadLineAsync(limit.Token) is { } line ? line + "\n" : throw new InvalidOperationException($"It ended: {output}");
+            }
+
+            using var client = new HttpClient { BaseAddress = new(output.Split("Open at ")[1].Split(' ')[0]) };
+            var (metrics, live, ready) = (
+                await client.GetStringAsync("/metrics", limit.Token), await client.GetStringAsync("/health/live", limit.Token), await client.GetStringAsync("/health/ready", limit.Token));
+            using var kill = Process.Start("kill", ["-INT", $"{process.Id}"]);
+            output += await process.StandardOutput.ReadToEndAsync(limit.Token);
+            await process.WaitForExitAsync(limit.Token);
+            return (metrics, live, ready, new(process.ExitCode, output, await process.StandardError.ReadToEndAsync(limit.Token)));
+        }
+        finally
+        {
+            if (!process.HasExited)
+            {
+                process.Kill(entireProcessTree: true);
+            }
+        }
+    }
+
     public static Task<Run> Storefront(params string[] arguments) => Storefront(default, new Dictionary<string, string>(), arguments);
 
     /// <summary>The row of the first table that begins with this consumer's name: handled, retried, dead letters, handled twice.</summary>

@@ -66,6 +66,8 @@ public sealed class InMemoryShutdown(InMemoryFixture fixture) : ShutdownScenario
 
 public sealed class InMemorySuspects(InMemoryFixture fixture) : SuspectScenarios(fixture);
 
+public sealed class InMemoryTelemetry(InMemoryFixture fixture) : TelemetryScenarios(fixture);
+
 public sealed class InMemoryTestHost(InMemoryFixture fixture) : TestHostScenarios(fixture);
 
 public sealed class InMemoryTransactions(InMemoryFixture fixture) : TransactionScenarios(fixture);

@@ -65,7 +65,7 @@ internal sealed class ConsumerPump : IDisposable
         _window = new(queue, time, queue.Order == MessageOrder.None ? null : () => _lanes!.Waiting);
         _failures = new(queue, _window.Clear, scopes, reports, logger);
         _work = Channel.CreateBounded<InFlight>(new BoundedChannelOptions(queue.Prefetch));
-        _settling = new(receiver, queue, transport.Capabilities.System, Free, _failures, telemetry, reports, time, logger);
+        _settling = new(receiver, queue, new(transport), Free, _failures, telemetry, reports, time, logger);
         _leases = receiver is ILeaseRenewal renewal ? new(renewal, _window, queue, reports, time, logger) : null;
         _lanes = queue.Order == MessageOrder.None ? null : new(queue, _work.Writer, time);
         _suspects = new(_window, _work.Writer, _settling, queue, logger);
@@ -372,6 +372,7 @@ internal sealed class ConsumerPump : IDisposable
 
         if (!await EndsWithinAsync(workers, limit).ConfigureAwait(false))
         {
+            _status.Tell(new DrainTimedOut(_queue.Name, Unsettled()));
             CancelHandlers();
             await EndsWithinAsync(workers, Return).ConfigureAwait(false);
             foreach (var slot in _window.Places)
@@ -392,13 +393,18 @@ internal sealed class ConsumerPump : IDisposable
         }
 
         await EndsWithinAsync(_failures.EndAsync(), Grace).ConfigureAwait(false);
-        var abandoned = 0;
+        _logger.Drained(_queue.Name, Unsettled());
+    }
+
+    private int Unsettled()
+    {
+        var count = 0;
         foreach (var slot in _window.Places)
         {
-            abandoned += slot.Delivery is null ? 0 : 1;
+            count += slot.Delivery is null ? 0 : 1;
         }
 
-        _logger.Drained(_queue.Name, abandoned);
+        return count;
     }
 
     private void CancelHandlers()

@@ -15,11 +15,11 @@ namespace Postrider.Core.Consuming;
 
 /// <summary>Runs one delivery: scope, chain, outcome, settlement. Never throws.</summary>
 internal sealed class DeliveryHandler(
-    ConsumerQueue queue, string transport, string system, int maxBodyBytes, BodyTransforms transforms, Decoders decoders, IServiceScopeFactory scopes, Telemetry telemetry,
+    ConsumerQueue queue, string transport, BrokerNames broker, int maxBodyBytes, BodyTransforms transforms, Decoders decoders, IServiceScopeFactory scopes, Telemetry telemetry,
     ExceptionReports reports, FaultReplies? faults, CircuitBreaker? circuit, TimeProvider time, ILogger logger)
 {
     private readonly Responder _responder = new(transport, time, logger);
-    private readonly TransactionalHandler _transactional = new(queue, transport, system, telemetry, time, logger);
+    private readonly TransactionalHandler _transactional = new(queue, transport, broker, telemetry, time, logger);
 
     /// <param name="slot">The delivery's place.</param>
     /// <param name="receiver">Where it came from; only transactional consumers need it.</param>
@@ -29,12 +29,12 @@ internal sealed class DeliveryHandler(
         var delivery = slot.Delivery!;
         if (delivery.Redeliveries > 0)
         {
-            telemetry.Redelivered(system, queue.Name);
+            telemetry.Redelivered(broker.System, queue.Name);
             logger.Redelivered(delivery.Envelope.Id, queue.Name, delivery.Redeliveries);
         }
 
         var outcome = await ReadAsync(slot, delivery).ConfigureAwait(false);
-        var operation = telemetry.BeginProcess(system, delivery.Queue, slot.Envelope);
+        var operation = telemetry.BeginProcess(broker, delivery, slot.Envelope);
         if (outcome is null && !slot.CancellationToken.IsCancellationRequested)
         {
             outcome = await RunAsync(slot, delivery, slot.Envelope, receiver).ConfigureAwait(false);
@@ -44,7 +44,7 @@ internal sealed class DeliveryHandler(
             }
         }
 
-        telemetry.EndProcess(operation, queue.Name, outcome ?? Outcome.Ack);
+        telemetry.EndProcess(operation, delivery, outcome);
 
         // Cancelled by the drain: handed back untouched, no attempt burnt.
         Settlement? settlement = slot.LeaseLost || slot.IsSettled ? null : outcome is { } known ? ToSettlement(slot, known) : Settlement.Release(delivery);
@@ -213,7 +213,7 @@ internal sealed class DeliveryHandler(
                 if (outcome.IsDiscarded)
                 {
                     logger.Discarding(outcome.Exception, delivery.Envelope.Id, queue.Name, attempt, outcome.Reason.ToWireName(), outcome.Description);
-                    telemetry.Discarded(system, queue.Name, outcome.Reason);
+                    telemetry.Discarded(broker.System, queue.Name, outcome.Reason);
                     slot.Fault = FaultOf(slot, DeadLetterInfos.Create(delivery, outcome, attempt, time.GetUtcNow()));
                 }
 

@@ -11,7 +11,7 @@ namespace Postrider.Core.Consuming;
 /// What the broker could not be told is tried again until it is settled or lost: until then the place in the window stays taken.
 /// </summary>
 internal sealed class SettlementLoop(
-    IReceiver receiver, ConsumerQueue queue, string system, Action<InFlight> free, FailureCallbacks failures, Telemetry telemetry,
+    IReceiver receiver, ConsumerQueue queue, BrokerNames broker, Action<InFlight> free, FailureCallbacks failures, Telemetry telemetry,
     ExceptionReports reports, TimeProvider time, ILogger logger)
 {
     private const int LargestBatch = 256;
@@ -103,6 +103,7 @@ internal sealed class SettlementLoop(
 
     private async ValueTask SettleAsync(int count, CancellationToken abandon)
     {
+        var began = telemetry.BeginSettle();
         try
         {
             await receiver.SettleAsync(_batch.AsMemory(0, count), _results.AsMemory(0, count), abandon).ConfigureAwait(false);
@@ -130,7 +131,7 @@ internal sealed class SettlementLoop(
                 logger.SettlementLost(settlement.Delivery.Envelope.Id, queue.Name);
             }
 
-            telemetry.Settled(system, settlement, result.Status);
+            telemetry.Settled(broker, settlement, result.Status, began);
             if (result.Status == SettleStatus.Settled && (slot.Fault is not null || slot.Failure is not null))
             {
                 failures.Run(slot);

@@ -11,7 +11,7 @@ namespace Postrider.Core.Consuming;
 /// <summary>
 /// Runs a transactional consumer: begin → chain → settle and commit. What does not end as done is rolled back, and then settled as any other delivery.
 /// </summary>
-internal sealed class TransactionalHandler(ConsumerQueue queue, string transport, string system, Telemetry telemetry, TimeProvider time, ILogger logger)
+internal sealed class TransactionalHandler(ConsumerQueue queue, string transport, BrokerNames broker, Telemetry telemetry, TimeProvider time, ILogger logger)
 {
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
@@ -76,7 +76,7 @@ internal sealed class TransactionalHandler(ConsumerQueue queue, string transport
         if (status == CommitStatus.Lost)
         {
             logger.SettlementLost(slot.Delivery!.Envelope.Id, queue.Name);
-            telemetry.Settled(system, Settlement.Ack(slot.Delivery), SettleStatus.Lost);
+            telemetry.Settled(broker, Settlement.Ack(slot.Delivery), SettleStatus.Lost);
         }
         else if (status == CommitStatus.Unknown)
         {

@@ -100,10 +100,10 @@ internal static partial class Log
     [LoggerMessage(33, LogLevel.Critical, "The message {MessageId} stops the queue '{Queue}' at attempt {Attempt}, as its RetryPolicy.OnExhausted says. It stays in the queue, of which nothing is taken until it is resumed. {Description}")]
     public static partial void StoppingQueue(this ILogger logger, Exception? exception, string messageId, string queue, int attempt, string? description);
 
-    [LoggerMessage(43, LogLevel.Warning, "No transaction could be begun for the message {MessageId} of '{Queue}', trying again in {Pause}: {Reason}")]
+    [LoggerMessage(44, LogLevel.Warning, "No transaction could be begun for the message {MessageId} of '{Queue}', trying again in {Pause}: {Reason}")]
     public static partial void BeginFailed(this ILogger logger, string messageId, string queue, TimeSpan pause, string reason);
 
-    [LoggerMessage(44, LogLevel.Warning, "The connection broke while the message {MessageId} of '{Queue}' was committed. If it was not, it is handled again when its lease is over.")]
+    [LoggerMessage(45, LogLevel.Warning, "The connection broke while the message {MessageId} of '{Queue}' was committed. If it was not, it is handled again when its lease is over.")]
     public static partial void CommitUnknown(this ILogger logger, string messageId, string queue);
 
     [LoggerMessage(30, LogLevel.Warning, "INSECURE: the transport '{System}' takes any certificate; whoever sits on the network can read and forge everything. Remove TlsOptions.InsecureSkipVerification.")]
@@ -133,6 +133,9 @@ internal static partial class Log
 
     [LoggerMessage(52, LogLevel.Warning, "Whoever sent the request {MessageId} of '{Queue}' could not be told that it failed: {Reason}")]
     public static partial void FaultNotSent(this ILogger logger, string messageId, string queue, string reason);
+
+    [LoggerMessage(65, LogLevel.Error, "The observer {Observer} threw; it was to be told of: {Event}")]
+    public static partial void ObserverFailed(this ILogger logger, Exception exception, string observer, string @event);
 
     [LoggerMessage(75, LogLevel.Error, "The handler '{Consumer}' of '{Queue}' has run for {Age} with the message {MessageId} ({MessageType}), attempt {Attempt}: it hangs. {StandIn}")]
     public static partial void HandlerHangs(

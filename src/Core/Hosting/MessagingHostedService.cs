@@ -15,7 +15,7 @@ namespace Postrider.Core.Hosting;
 /// <summary>Messaging's life in the host: checks the registration at start, reaches the brokers in the background, drains at stop.</summary>
 internal sealed class MessagingHostedService(
     MessagingRegistration registration, TransportFactory factory, TransportSet transports, IServiceProvider services, IServiceScopeFactory scopes,
-    MessagingOptions options, HostState state, IQueueControl control, HostIdentity self, BodyTransforms transforms, Telemetry telemetry, TimeProvider time, ILoggerFactory loggers) : IHostedService, IDisposable
+    MessagingOptions options, HostState state, IQueueControl control, HostIdentity self, BodyTransforms transforms, Telemetry telemetry, Observers observers, TimeProvider time, ILoggerFactory loggers) : IHostedService, IDisposable
 {
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
@@ -30,6 +30,7 @@ internal sealed class MessagingHostedService(
     /// <exception cref="MessagingConfigurationException">The registration is wrong.</exception>
     public Task StartAsync(CancellationToken cancellationToken)
     {
+        observers.Add(new MessagingStarted());
         foreach (var transport in transports.All)
         {
             transport.Status.IsStarted = true;
@@ -70,6 +71,7 @@ internal sealed class MessagingHostedService(
         using (ExecutionContext.SuppressFlow())
         {
             _reports.Start();
+            observers.Start();
             _membership = new(state, control, self, transports, options, _logger);
             _running = Task.WhenAll(transports.All.Select(transport => Task.Run(() => RunAsync(transport, _reports, _membership), CancellationToken.None)));
         }
@@ -100,6 +102,8 @@ internal sealed class MessagingHostedService(
 
         // Last, as running handlers may have been waiting for answers.
         await Task.WhenAll(transports.All.Select(static transport => transport.Replies.DisposeAsync().AsTask())).ConfigureAwait(false);
+        observers.Add(new MessagingStopped());
+        await observers.DisposeAsync().ConfigureAwait(false);
         if (_reports is { } reports)
         {
             await reports.DisposeAsync().ConfigureAwait(false);
@@ -204,7 +208,7 @@ internal sealed class MessagingHostedService(
     {
         var circuit = membership.CircuitOf(queue, logger);
         var handler = new DeliveryHandler(
-            queue, named.Name, named.Transport.Capabilities.System, options.MaxBodyBytes, transforms, _decoders, scopes, telemetry, reports,
+            queue, named.Name, new(named.Transport), options.MaxBodyBytes, transforms, _decoders, scopes, telemetry, reports,
             new FaultReplies(named.Publisher, named.Name, named.Transport.Capabilities.System, telemetry, time, logger), circuit, time, logger);
         var supervisor = new QueueSupervisor(
             named.Transport, named.Topology, queue, handler, membership.GateOf(named, queue, circuit, logger),
@@ -238,6 +242,7 @@ internal sealed class MessagingHostedService(
     private void GiveUp(NamedTransport named, TransportException error, ILogger logger)
     {
         named.Status.IsFailed = true;
+        named.Status.Tell(new TransportGivenUp(error));
         _reports?.Add(new(error, "connect", null));
         if (!error.IsTransient && transports.All.Any(static one => !one.Status.IsFailed))
         {

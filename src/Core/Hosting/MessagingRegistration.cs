@@ -39,6 +39,8 @@ internal sealed class MessagingRegistration
 
     public OrderedDictionary<Type, Func<IServiceProvider, IExceptionReporter>> ExceptionReporters { get; } = [];
 
+    public OrderedDictionary<Type, Func<IServiceProvider, IMessagingObserver>> Observers { get; } = [];
+
     public List<IMessageSerializer> Serializers { get; } = [new JsonMessageSerializer()];
 
     public List<Func<IServiceProvider, IBodyTransform>> BodyTransforms { get; } = [];
@@ -163,6 +165,11 @@ internal sealed class MessagingRegistration
         Require(
             options is { MaxHeaders: > 0, MaxHeaderNameBytes: > 0, MaxHeaderValueBytes: > 0, MaxHeadersBytes: > 0 },
             "The limits of headers must be positive.");
+        foreach (var template in options.Telemetry.TopicTemplates)
+        {
+            Names.CheckPattern(template);
+        }
+
         foreach (var defaults in PublishDefaults.All)
         {
             var why = EnvelopeLimits.WhyRefused(defaults, options);

@@ -53,6 +53,15 @@ internal sealed class MessagingSettings
         MaxHeaderNameBytes = Root.Value(nameof(options.MaxHeaderNameBytes), options.MaxHeaderNameBytes),
         MaxHeaderValueBytes = Root.Value(nameof(options.MaxHeaderValueBytes), options.MaxHeaderValueBytes),
         MaxHeadersBytes = Root.Value(nameof(options.MaxHeadersBytes), options.MaxHeadersBytes),
+        Telemetry = Read(Root.Section(nameof(options.Telemetry)), options.Telemetry),
+    };
+
+    private static TelemetryOptions Read(Settings section, TelemetryOptions options) => options with
+    {
+        NewTraces = section.Value(nameof(options.NewTraces), options.NewTraces),
+        TraceSettling = section.Value(nameof(options.TraceSettling), options.TraceSettling),
+        BodySizes = section.Value(nameof(options.BodySizes), options.BodySizes),
+        TopicTemplates = section.List(nameof(options.TopicTemplates)) is { Count: > 0 } templates ? [.. templates] : options.TopicTemplates,
     };
 
     /// <summary>The options of a queue's consumers: what is here wins over what their code says.</summary>

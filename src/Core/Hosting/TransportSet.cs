@@ -98,7 +98,7 @@ internal sealed class TransportSet : IAsyncDisposable
     {
         var serializers = services.GetRequiredService<Serializers>();
         var drains = settings.DrainFrom.Contains(name, StringComparer.OrdinalIgnoreCase);
-        var status = new TransportStatus(name) { Drain = drains ? new(null, null, IsDrained: false) : null };
+        var status = new TransportStatus(name, services.GetRequiredService<TimeProvider>(), services.GetRequiredService<Observers>()) { Drain = drains ? new(null, null, IsDrained: false) : null };
         var all = registration.BuildQueues(serializers).ToLookup(queue => name.Equals(queue.Transport ?? defaultName, StringComparison.OrdinalIgnoreCase));
         if (drains && !all[false].Any())
         {

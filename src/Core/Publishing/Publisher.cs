@@ -17,6 +17,7 @@ internal sealed class Publisher(
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(2);
 
+    private readonly BrokerNames _broker = new(transport);
     private readonly TransactionalPublisher _transactional = new(transport, status, time);
 
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
@@ -40,12 +41,13 @@ internal sealed class Publisher(
 
         var operation = PublishOperation.Take(options.MaxBodyBytes, time);
         var token = operation.Begin(options.PublishTimeout, context.CancellationToken);
-        var attempt = telemetry.BeginPublish(transport.Capabilities.System, context, id, correlationId, operation);
+        var attempt = telemetry.BeginPublish(_broker, context, id, correlationId, operation);
         var outcome = PublishStatus.NotSent;
         Exception? error = null;
         try
         {
             Serialize(context, id, correlationId, causationId, now, operation);
+            telemetry.Serialized(attempt, operation.Body.Current.Written.Length);
             if (transforms.Any)
             {
                 await transforms.TransformAsync(operation.Envelope, operation.Body, token).ConfigureAwait(false);
@@ -176,11 +178,21 @@ internal sealed class Publisher(
                 var result = operation.Result[0];
                 if (result.Status is not (PublishStatus.NotSent or PublishStatus.Unknown))
                 {
+                    if (status.PublishError is not null)
+                    {
+                        status.PublishError = null;
+                    }
+
                     return (result.Status, result.Error);
                 }
 
                 worst = result.Status == PublishStatus.Unknown ? PublishStatus.Unknown : worst;
                 lastError = result.Error ?? lastError;
+                if (result.Error is TransportException { IsTransient: true } away)
+                {
+                    status.PublishError = away;
+                }
+
                 if (token.IsCancellationRequested || result.Error is TransportException { IsTransient: false })
                 {
                     break;

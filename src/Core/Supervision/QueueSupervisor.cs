@@ -34,6 +34,7 @@ internal sealed class QueueSupervisor(
             catch (QueueStoppedException e)
             {
                 status.Set(queue.Name, QueueState.Paused);
+                status.Tell(new QueueStopped(queue.Name, e.Message));
                 reports.Add(new(e, "stop", queue.Name));
                 if (!await pause(e.Message).ConfigureAwait(false))
                 {
@@ -50,6 +51,8 @@ internal sealed class QueueSupervisor(
 
                 var pause = backoff.Next();
                 status.Set(queue.Name, QueueState.Reconnecting);
+                status.Tell(new ConsumerRestarting(queue.Name, e, pause));
+                telemetry.Restarting(transport.Capabilities.System, queue.Name, e);
                 logger.PumpFailed(e, queue.Name, pause);
                 reports.Add(new(e, "pump", queue.Name));
                 await Task.Delay(pause, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -1,3 +1,4 @@
+using System.Net;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using Postrider.Core.Transport;
@@ -29,6 +30,9 @@ internal sealed class PostgresServer
 
     /// <summary>Host, port and database, for messages.</summary>
     public string Where => ConnectionStrings.Where(_parsed);
+
+    /// <summary>The first host of several.</summary>
+    public DnsEndPoint EndPoint => new(_parsed.Host!.Split(',')[0], _parsed.Port);
 
     public string? Database => _parsed.Database ?? _parsed.Username;
 

@@ -44,7 +44,7 @@ public sealed partial class MessagingTestHost
         var telemetry = Services.GetRequiredService<Telemetry>();
         var reports = new ExceptionReports([], telemetry, _setup.Time, logger);
         var handler = new DeliveryHandler(
-            consumers, Services.GetRequiredService<TransportSet>().Default.Name, Services.GetRequiredService<ITransport>().Capabilities.System, Services.GetRequiredService<MessagingOptions>().MaxBodyBytes,
+            consumers, Services.GetRequiredService<TransportSet>().Default.Name, new(Services.GetRequiredService<ITransport>()), Services.GetRequiredService<MessagingOptions>().MaxBodyBytes,
             Services.GetRequiredService<BodyTransforms>(), new Decoders(_setup.Registration.Decoders), Services.GetRequiredService<IServiceScopeFactory>(), telemetry, reports, null, null, _setup.Time, logger);
         using var slot = new InFlight();
         var envelope = TestMessage.Envelope(message, Services.GetRequiredService<Serializers>(), _setup.Time);

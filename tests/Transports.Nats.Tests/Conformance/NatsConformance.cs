@@ -66,6 +66,8 @@ public sealed class NatsShutdown(NatsFixture fixture) : ShutdownScenarios(fixtur
 
 public sealed class NatsSuspects(NatsFixture fixture) : SuspectScenarios(fixture);
 
+public sealed class NatsTelemetry(NatsFixture fixture) : TelemetryScenarios(fixture);
+
 public sealed class NatsTestHost(NatsFixture fixture) : TestHostScenarios(fixture);
 
 public sealed class NatsTransactions(NatsFixture fixture) : TransactionScenarios(fixture);

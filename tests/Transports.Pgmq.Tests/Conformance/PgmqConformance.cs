@@ -66,6 +66,8 @@ public sealed class PgmqShutdown(PgmqFixture fixture) : ShutdownScenarios(fixtur
 
 public sealed class PgmqSuspects(PgmqFixture fixture) : SuspectScenarios(fixture);
 
+public sealed class PgmqTelemetry(PgmqFixture fixture) : TelemetryScenarios(fixture);
+
 public sealed class PgmqTestHost(PgmqFixture fixture) : TestHostScenarios(fixture);
 
 public sealed class PgmqTransactions(PgmqFixture fixture) : TransactionScenarios(fixture);

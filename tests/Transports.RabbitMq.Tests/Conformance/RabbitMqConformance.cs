@@ -66,6 +66,8 @@ public sealed class RabbitMqShutdown(RabbitMqFixture fixture) : ShutdownScenario
 
 public sealed class RabbitMqSuspects(RabbitMqFixture fixture) : SuspectScenarios(fixture);
 
+public sealed class RabbitMqTelemetry(RabbitMqFixture fixture) : TelemetryScenarios(fixture);
+
 public sealed class RabbitMqTestHost(RabbitMqFixture fixture) : TestHostScenarios(fixture);
 
 public sealed class RabbitMqTransactions(RabbitMqFixture fixture) : TransactionScenarios(fixture);

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Microsoft.Extensions.DependencyInjection;
 using Postrider.Core.Transport;
 using Xunit;
@@ -196,31 +195,6 @@ public abstract class HandlingScenarios(TransportFixture fixture) : HostScenario
 
         await most.ReachAsync(40);
         Assert.Equal(Concurrency, most.Seen.Max());
-    }
-
-    [Scenario(Fault.LosesTrace)]
-    public async Task The_handlers_span_belongs_to_the_publishers_trace()
-    {
-        using var listener = new ActivityListener
-        {
-            ShouldListenTo = static source => source.Name is "Postrider" or "conformance",
-            Sample = static (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded,
-        };
-        ActivitySource.AddActivityListener(listener);
-        using var source = new ActivitySource("conformance");
-        var queue = NewName();
-        var traces = new Happenings<(ActivityTraceId? Trace, bool Linked)>(Time, Fixture.Patience);
-        var host = await StartHostAsync(messaging => messaging.AddConsumer<Job>(queue, (_, _, _) =>
-        {
-            var current = Activity.Current;
-            traces.Add((current?.TraceId, current?.Links.Any() == true));
-            return new(Outcome.Ack);
-        }));
-        using var request = source.StartActivity("request")!;
-
-        await host.Bus.SendAsync(queue, new Job(1));
-
-        Assert.Equal(request.TraceId, (await traces.ReachAsync(1))[0].Trace);
     }
 
     [Scenario(Fault.NoRenewal)]
