@@ -234,12 +234,12 @@ public sealed class HungTests : IAsyncDisposable
         var waits = new TaskCompletionSource();
         await StartAsync(m => m.AddBatchConsumer<Ping>(
             "hung-waiting", static (_, _) => new(Outcome.Ack),
-            o => o.Use(next => context =>
+            o => (o with { HungAfter = Limit, Batch = new() { MaxSize = 2, MaxWait = TimeSpan.FromHours(10) } }).Use(next => context =>
             {
                 var waiting = next(context);
                 waits.TrySetResult();
                 return waiting;
-            }) with { HungAfter = Limit, Batch = new() { MaxSize = 2, MaxWait = TimeSpan.FromHours(10) } }));
+            })));
         await Host.Bus.SendAsync("hung-waiting", new Ping(1));
         await waits.Task.WaitAsync(Patience);
         for (var i = 0; i < 200; i++)
