@@ -48,6 +48,10 @@ public sealed record ConsumerRestarting(string Queue, Exception Error, TimeSpan 
 /// <param name="Reason">Which message, and why.</param>
 public sealed record QueueStopped(string Queue, string Reason) : MessagingEvent;
 
+/// <summary>A handler has run for longer than its <see cref="ConsumerOptions.HungAfter"/>; told once.</summary>
+/// <param name="Handler">Which, with which message, and for how long.</param>
+public sealed record HandlerHung(RunningHandler Handler) : MessagingEvent;
+
 /// <summary>Handlers of a queue ran longer than the drain could wait (<see cref="MessagingOptions.DrainTimeout"/>) and are cancelled.</summary>
 /// <param name="Queue">The queue.</param>
 /// <param name="Running">How many messages were not settled.</param>

@@ -12,7 +12,6 @@ public sealed class TransportStatus
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly ConcurrentDictionary<string, QueueState> _queues = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, HungWatch> _running = new(StringComparer.Ordinal);
-
     private readonly ConcurrentDictionary<string, long> _notReceivingSince = new(StringComparer.Ordinal);
     private readonly TimeProvider _time;
     private readonly Observers? _observers;

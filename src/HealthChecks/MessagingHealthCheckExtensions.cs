@@ -12,7 +12,7 @@ public static class MessagingHealthCheckExtensions
     /// Adds two checks: one of the given name with the tag <c>ready</c>, and one with <c>-live</c> after the name and the tag <c>live</c>.
     /// </summary>
     /// <remarks>
-    /// <para>Ready follows what every queue does. It is Degraded while one is not received from, be it that the broker is away or that the queue is paused, while what
+    /// <para>Ready follows what every queue does. It is Degraded while one is not received from, be it that the broker is away or that the queue is paused, while a handler hangs, while what
     /// was published last could not be sent, and while a broker that is only published to does not answer. It is Unhealthy when that has lasted longer than
     /// <paramref name="unhealthyAfter"/>, but for paused queues, and when a transport is given up or a queue is stopped. The description names each such queue with
     /// its consumers; the data have the state of every queue. Looks are shared: there is at most one in five seconds, however many ask.</para>

@@ -43,6 +43,11 @@ internal sealed class ReadyCheck : IHealthCheck
             {
                 Note($"{transport.Name}/{queue.Name}", Of(transport.Status, queue.Name));
             }
+
+            foreach (var handler in transport.Status.Running.Where(static one => one.IsHung))
+            {
+                Note($"{transport.Name}/{handler.Queue}/{handler.MessageId}", (HealthStatus.Degraded, "hangs", $"{handler}."));
+            }
         }
 
         if (_transports.All.All(static one => one.Queues.Count == 0))
@@ -109,7 +114,7 @@ internal sealed class ReadyCheck : IHealthCheck
         var state = status.Queues.TryGetValue(queue, out var known) ? known : QueueState.Stopped;
         var time = status.NotReceivingFor(queue);
         return state is QueueState.Receiving or QueueState.Standby ? (HealthStatus.Healthy, $"{state}", null)
-            : (state == QueueState.Stopped ? HealthStatus.Unhealthy : state == QueueState.Paused ? HealthStatus.Degraded : After(time), $"{state} for {Seconds(time)}",
+            : (state is QueueState.Stopped or QueueState.Faulted ? HealthStatus.Unhealthy : state == QueueState.Paused ? HealthStatus.Degraded : After(time), $"{state} for {Seconds(time)}",
                 $"The queue '{queue}' is {state} for {Seconds(time)}: {string.Join(", ", _consumers[queue])}.");
     }
 

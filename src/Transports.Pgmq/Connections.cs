@@ -18,7 +18,7 @@ internal sealed class Connections : IAsyncDisposable
         options.Validate();
         _options = options;
         _server = new(options.ConnectionString, "PgmqOptions.ConnectionString", options.Tls, "pgmq", logger);
-        (Where, Database, Server) = (_server.Where, _server.Database, _server.EndPoint);
+        (Where, Database) = (_server.Where, _server.Database);
         CommandTimeout = Seconds(options.CommandTimeout);
         Publish = Pool("publish", options.PublishConnections);
         Receive = Pool("receive", options.ReceiveConnections);
@@ -29,7 +29,7 @@ internal sealed class Connections : IAsyncDisposable
     public string Where { get; }
 
     /// <summary>For telemetry.</summary>
-    public DnsEndPoint Server { get; }
+    public DnsEndPoint Server => _server.Address;
 
     /// <summary>The database of the queues.</summary>
     public string? Database { get; }

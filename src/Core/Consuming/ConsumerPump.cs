@@ -69,7 +69,7 @@ internal sealed class ConsumerPump : IDisposable
         _leases = receiver is ILeaseRenewal renewal ? new(renewal, _window, queue, reports, time, logger) : null;
         _lanes = queue.Order == MessageOrder.None ? null : new(queue, _work.Writer, time);
         _suspects = new(_window, _work.Writer, _settling, queue, logger);
-        _hung = new(_window, queue, transport.Capabilities.System, StandIn, telemetry, time, logger);
+        _hung = new(_window, queue, transport.Capabilities.System, StandIn, status, telemetry, time, logger);
     }
 
     /// <summary>Runs until stopped, then drains. The receiver stays the caller's to dispose of.</summary>

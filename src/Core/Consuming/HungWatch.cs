@@ -11,11 +11,12 @@ namespace Postrider.Core.Consuming;
 /// <param name="queue">The queue.</param>
 /// <param name="system">The broker's.</param>
 /// <param name="standIn">Starts a worker for one that hangs.</param>
+/// <param name="status">Tells the observers of those that hang.</param>
 /// <param name="telemetry">Counts those that hang.</param>
 /// <param name="time">The clock.</param>
 /// <param name="logger">For the lines.</param>
 internal sealed class HungWatch(
-    PrefetchWindow window, ConsumerQueue queue, string system, Action standIn, Telemetry telemetry, TimeProvider time, ILogger logger)
+    PrefetchWindow window, ConsumerQueue queue, string system, Action standIn, TransportStatus status, Telemetry telemetry, TimeProvider time, ILogger logger)
 {
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(10);
@@ -94,6 +95,7 @@ internal sealed class HungWatch(
         if (!isKnown)
         {
             telemetry.Hung(system, queue.Name, 1);
+            status.Tell(new HandlerHung(handler));
         }
 
         var isDue = !isKnown || handler.Age >= hung.NextAge;

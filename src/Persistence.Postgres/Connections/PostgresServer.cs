@@ -31,8 +31,8 @@ internal sealed class PostgresServer
     /// <summary>Host, port and database, for messages.</summary>
     public string Where => ConnectionStrings.Where(_parsed);
 
-    /// <summary>The first host of several.</summary>
-    public DnsEndPoint EndPoint => new(_parsed.Host!.Split(',')[0], _parsed.Port);
+    /// <summary>For telemetry: of several, the first.</summary>
+    public DnsEndPoint Address => new(_parsed.Host!.Split(',')[0], _parsed.Port);
 
     public string? Database => _parsed.Database ?? _parsed.Username;
 
