@@ -128,6 +128,7 @@ internal sealed class SettlementLoop(
             if (result.Status == SettleStatus.Lost)
             {
                 logger.SettlementLost(settlement.Delivery.Envelope.Id, queue.Name);
+                queue.CountersOf(slot.Envelope).SettlementLost();
             }
 
             telemetry.Settled(system, settlement, result.Status);
