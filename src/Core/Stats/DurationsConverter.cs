@@ -10,6 +10,9 @@ namespace Postrider.Core.Stats;
 public sealed class DurationsConverter : JsonConverter<Durations>
 {
     /// <inheritdoc/>
+    public override bool HandleNull => true;
+
+    /// <inheritdoc/>
     public override Durations Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
     {
         if (reader.TokenType != JsonTokenType.String || !reader.TryGetBytesFromBase64(out var bytes) || Read(bytes) is not { } durations)

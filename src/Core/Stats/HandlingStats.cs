@@ -31,13 +31,13 @@ public sealed record HandlingStats
     public Rates DeadLetteredRate { get; init; }
 
     /// <summary>How long handlers ran in the last five to six minutes, scope, middlewares and transaction included.</summary>
-    public Durations Handling { get; init; } = Durations.None;
+    public Durations Handling { get; init => field = value ?? Durations.None; } = Durations.None;
 
     /// <summary>
     /// How long, in the same time, first attempts had waited since they were sent, by the clocks of the publisher and of this host. Redeliveries and messages
     /// that do not tell when they were sent are left out; a delay that the publisher asked for is part of it.
     /// </summary>
-    public Durations Waiting { get; init; } = Durations.None;
+    public Durations Waiting { get; init => field = value ?? Durations.None; } = Durations.None;
 
     /// <summary>Both together, as those of the first one.</summary>
     public HandlingStats Merge(HandlingStats other)

@@ -48,23 +48,23 @@ internal sealed class StatsShare(HostState state, HostIdentity identity, ILogger
 
             _isAway = false;
         }
-        catch (StateStoreException e)
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {
             Tell(e);
         }
     }
 
-    /// <summary>This host has ended.</summary>
+    /// <summary>This host has ended. What cannot be removed expires.</summary>
     public async ValueTask RemoveAsync(CancellationToken cancellationToken)
     {
         try
         {
-            if (_revision > 0)
+            if (_revision > 0 && !_isAway)
             {
                 await state.Store!.DeleteAsync(_key, _revision, cancellationToken).ConfigureAwait(false);
             }
         }
-        catch (StateStoreException e)
+        catch (Exception e)
         {
             Tell(e);
         }
@@ -100,7 +100,7 @@ internal sealed class StatsShare(HostState state, HostIdentity identity, ILogger
     }
 
     /// <summary>Once an outage.</summary>
-    private void Tell(StateStoreException error)
+    private void Tell(Exception error)
     {
         if (!_isAway)
         {

@@ -12,16 +12,16 @@ public sealed record StatsSnapshot
     public DateTimeOffset At { get; init; }
 
     /// <summary>Whose it is.</summary>
-    public ImmutableArray<StatsProcess> Processes { get; init; } = [];
+    public ImmutableArray<StatsProcess> Processes { get; init => field = value.IsDefault ? [] : value; } = [];
 
     /// <summary>What was handled, one for each consumer and queue, and one for what no consumer of a queue takes.</summary>
-    public ImmutableArray<HandlingStats> Handling { get; init; } = [];
+    public ImmutableArray<HandlingStats> Handling { get; init => field = value.IsDefault ? [] : value; } = [];
 
     /// <summary>What was published, one for each message type.</summary>
-    public ImmutableArray<PublishStats> Publishing { get; init; } = [];
+    public ImmutableArray<PublishStats> Publishing { get; init => field = value.IsDefault ? [] : value; } = [];
 
     /// <summary>The slowest runs of the last one to two hours, at most 20, the slowest first.</summary>
-    public ImmutableArray<SlowRun> Slowest { get; init; } = [];
+    public ImmutableArray<SlowRun> Slowest { get; init => field = value.IsDefault ? [] : value; } = [];
 
     /// <summary>All that was handled.</summary>
     public HandlingStats Handled => Handling.Aggregate(new HandlingStats(), static (sum, one) => sum.Merge(one));
