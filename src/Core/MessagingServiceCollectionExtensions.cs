@@ -90,6 +90,7 @@ public static class MessagingServiceCollectionExtensions
         services.AddSingleton(static p => new HostIdentity(p.GetRequiredService<MessagingOptions>().Application ?? "", TimeProvider.System));
         services.AddSingleton<IQueueControl, QueueControl>();
         services.AddSingleton<IMessagingProcesses, MessagingProcesses>();
+        services.AddSingleton<QueuePoll>();
         services.AddSingleton<StatsShare>();
         services.AddSingleton<MessagingStats>();
         services.AddSingleton<StatsLoop>();

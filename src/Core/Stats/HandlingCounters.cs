@@ -9,16 +9,19 @@ namespace Postrider.Core.Stats;
 internal sealed class HandlingCounters
 {
     /// <summary>The cells behind those of <see cref="HandlingOutcome"/>.</summary>
-    private const int Failed = (int)HandlingOutcome.StoppedQueue + 1, Lost = Failed + 1, CutOff = Lost + 1, Redelivered = CutOff + 1, InFlight = Redelivered + 1;
+    private const int Failed = (int)HandlingOutcome.StoppedQueue + 1, Lost = Failed + 1, CutOff = Lost + 1, Redelivered = CutOff + 1, Running = Redelivered + 1;
 
-    private readonly Cells _cells = new(InFlight + 1);
+    private readonly Cells _cells = new(Running + 1);
     private readonly DurationRecorder _handling = new();
     private readonly DurationRecorder _waiting = new();
 
     public SlowRunList Slowest { get; } = new();
 
+    /// <summary>How many run now.</summary>
+    public long InFlight => Math.Max(0, _cells.Read(Running));
+
     /// <summary>Its handler begins.</summary>
-    public void Begin() => _cells.Add(Stripes.Current, InFlight);
+    public void Begin() => _cells.Add(Stripes.Current, Running);
 
     /// <summary>Its handler has ended.</summary>
     /// <param name="delivery">What it got.</param>
@@ -31,7 +34,7 @@ internal sealed class HandlingCounters
     public void End(Delivery delivery, int attempt, in Outcome? outcome, bool isLost, StatsClock clock, long started, long ended)
     {
         var stripe = Stripes.Current;
-        _cells.Add(stripe, InFlight, -1);
+        _cells.Add(stripe, Running, -1);
         if (Count(stripe, delivery, outcome, isLost, ran: true) is not { } label)
         {
             return;
@@ -72,7 +75,7 @@ internal sealed class HandlingCounters
         Lost = _cells.Read(Lost),
         CutOff = _cells.Read(CutOff),
         Redelivered = _cells.Read(Redelivered),
-        InFlight = Math.Max(0, _cells.Read(InFlight)),
+        InFlight = InFlight,
     };
 
     public Durations ReadHandling() => _handling.Read();

@@ -1,3 +1,4 @@
+using Postrider.Core.Consuming;
 using Postrider.Core.Hosting;
 using Postrider.Core.Supervision;
 
@@ -13,15 +14,18 @@ internal sealed class MessagingStats : IMessagingStats
     private readonly List<HandlingSeries> _handling = [];
     private readonly List<PublishSeries> _publishing = [];
     private readonly StatsProcess _process;
+    private readonly ConsumerQueue[] _queues;
+    private readonly QueuePoll _poll;
     private readonly StatsShare _share;
     private readonly TimeProvider _time;
     private readonly StatsClock _clock;
     private long _minute;
     private long _hour;
 
-    public MessagingStats(TransportSet transports, HostIdentity identity, StatsShare share, TimeProvider time)
+    public MessagingStats(TransportSet transports, HostIdentity identity, QueuePoll poll, StatsShare share, TimeProvider time)
     {
-        (_share, _time, _clock, _minute, _hour) = (share, time, new(time), time.GetTimestamp(), time.GetTimestamp());
+        _queues = [.. transports.All.SelectMany(static one => one.Queues)];
+        (_poll, _share, _time, _clock, _minute, _hour) = (poll, share, time, new(time), time.GetTimestamp(), time.GetTimestamp());
         _process = new(identity.Id, identity.Name, identity.Host, identity.ProcessId, identity.Started, identity.Version);
         foreach (var transport in transports.All)
         {
@@ -71,10 +75,27 @@ internal sealed class MessagingStats : IMessagingStats
                 Processes = [_process],
                 Handling = [.. _handling.Select(static one => one.Read())],
                 Publishing = [.. _publishing.SelectMany(static one => one.Read())],
+                Queues = [.. Queues()],
                 Slowest = [.. _handling.SelectMany(one => one.ReadSlowest(_clock))],
             }]);
         }
     }
+
+    /// <summary>Each once, though it may be consumed on several transports.</summary>
+    public IEnumerable<QueueStats> Queues() => _queues.GroupBy(static queue => queue.Name, (name, same) =>
+    {
+        var count = _poll.Find(name);
+        return new QueueStats
+        {
+            Queue = name,
+            Hosts = 1,
+            Busy = same.Sum(static queue => queue.Consumers.Sum(static one => one.Counters.InFlight)),
+            Capacity = same.Sum(static queue => queue.Concurrency),
+            Depth = count?.Depth,
+            DeadLetters = count?.DeadLetters,
+            CountedAt = count?.At,
+        };
+    });
 
     public async ValueTask<StatsSnapshot> GetAllAsync(CancellationToken cancellationToken) =>
         StatsSnapshot.Merge([GetOwn(), .. await _share.ReadOthersAsync(cancellationToken).ConfigureAwait(false)]);

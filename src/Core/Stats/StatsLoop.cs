@@ -1,8 +1,17 @@
+using System.Diagnostics.Metrics;
+
 namespace Postrider.Core.Stats;
 
 /// <summary>Keeps the rolling windows, and shares this host's numbers. It ends after messaging does.</summary>
-internal sealed class StatsLoop(MessagingStats stats, StatsShare share, TimeProvider time) : IDisposable
+internal sealed class StatsLoop(MessagingStats stats, StatsShare share, QueuePoll poll, TimeProvider time, IMeterFactory? meters = null) : IDisposable
 {
+    /// <summary>A look at the queues takes at most this share of the time, so that counting long ones is no load.</summary>
+    private const int Share = 20;
+
+    /// <summary>How long the store may take when the host ends; what is left there expires.</summary>
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
+
+    private readonly QueueGauges _gauges = new(meters, stats);
     private readonly CancellationTokenSource _stop = new();
     private readonly List<Task> _running = [];
 
@@ -13,6 +22,7 @@ internal sealed class StatsLoop(MessagingStats stats, StatsShare share, TimeProv
             _running.Add(Task.Run(() => ShareAsync(_stop.Token), CancellationToken.None));
         }
 
+        _running.Add(Task.Run(() => PollAsync(_stop.Token), CancellationToken.None));
         _running.Add(Task.Run(() => TickAsync(_stop.Token), CancellationToken.None));
     }
 
@@ -20,10 +30,24 @@ internal sealed class StatsLoop(MessagingStats stats, StatsShare share, TimeProv
     {
         await _stop.CancelAsync().ConfigureAwait(false);
         await Task.WhenAll(_running).WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        await share.RemoveAsync(cancellationToken).ConfigureAwait(false);
+        using var grace = new CancellationTokenSource(Grace, time);
+        using var soon = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, grace.Token);
+        try
+        {
+            await share.RemoveAsync(soon.Token).ConfigureAwait(false);
+            await poll.LeaveAsync(soon.Token).ConfigureAwait(false);
+        }
+        catch (Exception)
+        {
+            // The store is away: they expire.
+        }
     }
 
-    public void Dispose() => _stop.Dispose();
+    public void Dispose()
+    {
+        _gauges.Dispose();
+        _stop.Dispose();
+    }
 
     private async Task TickAsync(CancellationToken stop)
     {
@@ -31,6 +55,27 @@ internal sealed class StatsLoop(MessagingStats stats, StatsShare share, TimeProv
         while (await timer.WaitForNextTickAsync(stop).ConfigureAwait(false))
         {
             stats.Tick();
+        }
+    }
+
+    private async Task PollAsync(CancellationToken stop)
+    {
+        var pause = QueuePoll.Interval;
+        while (true)
+        {
+            await Task.Delay(pause, time, stop).ConfigureAwait(false);
+            var began = time.GetTimestamp();
+            try
+            {
+                await poll.LookAsync(stop).ConfigureAwait(false);
+            }
+            catch (Exception) when (!stop.IsCancellationRequested)
+            {
+                // Nobody knows who is to count; that the state store is away is told by what is shared through it.
+            }
+
+            var took = time.GetElapsedTime(began) * Share;
+            pause = took > QueuePoll.Interval ? took : QueuePoll.Interval;
         }
     }
 

@@ -54,19 +54,13 @@ internal sealed class StatsShare(HostState state, HostIdentity identity, ILogger
         }
     }
 
-    /// <summary>This host has ended. What cannot be removed expires.</summary>
+    /// <summary>This host has ended.</summary>
+    /// <exception cref="StateStoreException">The store cannot be asked; the entry expires.</exception>
     public async ValueTask RemoveAsync(CancellationToken cancellationToken)
     {
-        try
+        if (_revision > 0)
         {
-            if (_revision > 0 && !_isAway)
-            {
-                await state.Store!.DeleteAsync(_key, _revision, cancellationToken).ConfigureAwait(false);
-            }
-        }
-        catch (Exception e)
-        {
-            Tell(e);
+            await state.Store!.DeleteAsync(_key, _revision, cancellationToken).ConfigureAwait(false);
         }
     }
 

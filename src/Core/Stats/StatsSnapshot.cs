@@ -20,6 +20,9 @@ public sealed record StatsSnapshot
     /// <summary>What was published, one for each message type.</summary>
     public ImmutableArray<PublishStats> Publishing { get; init => field = value.IsDefault ? [] : value; } = [];
 
+    /// <summary>The queues that are consumed.</summary>
+    public ImmutableArray<QueueStats> Queues { get; init => field = value.IsDefault ? [] : value; } = [];
+
     /// <summary>The slowest runs of the last one to two hours, at most 20, the slowest first.</summary>
     public ImmutableArray<SlowRun> Slowest { get; init => field = value.IsDefault ? [] : value; } = [];
 
@@ -50,6 +53,9 @@ public sealed record StatsSnapshot
             Publishing = [.. all.SelectMany(static one => one.Publishing)
                 .GroupBy(static one => one.Type, static (_, same) => same.Aggregate(static (sum, one) => sum.Merge(one)))
                 .OrderBy(static one => one.Type, StringComparer.Ordinal)],
+            Queues = [.. all.SelectMany(static one => one.Queues)
+                .GroupBy(static one => one.Queue, static (_, same) => same.Aggregate(static (sum, one) => sum.Merge(one)))
+                .OrderBy(static one => one.Queue, StringComparer.Ordinal)],
             Slowest = SlowestOf(all.SelectMany(static one => one.Slowest)),
         };
     }
