@@ -128,13 +128,13 @@ public sealed class QueuePollTests
 
     /// <summary>On the shared broker, which is its state store too.</summary>
     private Task<TestHost> StartAsync(Task? wait = null) => TestHost.StartAsync(
-        messaging => messaging.AddConsumer<Ping>(
+        messaging => messaging.UseInMemory(_broker).AddConsumer<Ping>(
             Queue,
             async (ping, _, _) =>
             {
                 await (ping.Text == "wait" ? wait! : Task.CompletedTask);
                 return ping.Text == "dead" ? Outcome.DeadLetter("no") : Outcome.Ack;
             },
-            static options => options with { Concurrency = 3 }).Services.AddSingleton(_broker),
+            static options => options with { Concurrency = 3 }),
         services => services.AddSingleton<TimeProvider>(_time));
 }
