@@ -13,7 +13,7 @@ internal sealed class MessagingStats : IMessagingStats
     private readonly Lock _lock = new();
     private readonly List<HandlingSeries> _handling = [];
     private readonly List<PublishSeries> _publishing = [];
-    private readonly StatsProcess _process;
+    private readonly HostIdentity _self;
     private readonly ConsumerQueue[] _queues;
     private readonly QueuePoll _poll;
     private readonly StatsShare _share;
@@ -22,11 +22,10 @@ internal sealed class MessagingStats : IMessagingStats
     private long _minute;
     private long _hour;
 
-    public MessagingStats(TransportSet transports, HostIdentity identity, QueuePoll poll, StatsShare share, TimeProvider time)
+    public MessagingStats(TransportSet transports, HostIdentity self, QueuePoll poll, StatsShare share, TimeProvider time)
     {
         _queues = [.. transports.All.SelectMany(static one => one.Queues)];
-        (_poll, _share, _time, _clock, _minute, _hour) = (poll, share, time, new(time), time.GetTimestamp(), time.GetTimestamp());
-        _process = new(identity.Id, identity.Name, identity.Host, identity.ProcessId, identity.Started, identity.Version);
+        (_self, _poll, _share, _time, _clock, _minute, _hour) = (self, poll, share, time, new(time), time.GetTimestamp(), time.GetTimestamp());
         foreach (var transport in transports.All)
         {
             _publishing.Add(new(transport.Publisher, time));
@@ -72,7 +71,7 @@ internal sealed class MessagingStats : IMessagingStats
             return StatsSnapshot.Merge([new()
             {
                 At = _time.GetUtcNow(),
-                Processes = [_process],
+                Processes = [new(_self.Id, _self.Name, _self.Host, _self.ProcessId, _self.StartedAt, _self.Version)],
                 Handling = [.. _handling.Select(static one => one.Read())],
                 Publishing = [.. _publishing.SelectMany(static one => one.Read())],
                 Queues = [.. Queues()],

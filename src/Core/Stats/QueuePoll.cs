@@ -11,7 +11,7 @@ namespace Postrider.Core.Stats;
 /// Counts what is in the queues that this host consumes. Each is counted by one host: the one whose entry in the state store it has, until that host is gone.
 /// Hosts without a store count for themselves.
 /// </summary>
-internal sealed class QueuePoll(TransportSet transports, HostState state, HostIdentity identity, TimeProvider time)
+internal sealed class QueuePoll(TransportSet transports, HostState state, HostIdentity self, TimeProvider time)
 {
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(30);
 
@@ -22,7 +22,7 @@ internal sealed class QueuePoll(TransportSet transports, HostState state, HostId
 
     private readonly ConcurrentDictionary<string, QueueCount> _counted = new(StringComparer.Ordinal);
     private readonly Dictionary<string, long> _held = new(StringComparer.Ordinal);
-    private readonly byte[] _id = Encoding.ASCII.GetBytes(identity.Id);
+    private readonly byte[] _id = Encoding.ASCII.GetBytes(self.Id);
 
     /// <summary>The latest numbers of the queue; null if another host counts it, or nobody could.</summary>
     public QueueCount? Find(string queue) => _counted.GetValueOrDefault(queue);

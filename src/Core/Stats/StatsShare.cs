@@ -7,7 +7,7 @@ using Postrider.Core.Supervision;
 namespace Postrider.Core.Stats;
 
 /// <summary>Lets the other processes of the application see this host's numbers, and reads theirs: an entry each in the state store, which dies with its process.</summary>
-internal sealed class StatsShare(HostState state, HostIdentity identity, ILoggerFactory loggers)
+internal sealed class StatsShare(HostState state, HostIdentity self, ILoggerFactory loggers)
 {
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(10);
 
@@ -15,7 +15,8 @@ internal sealed class StatsShare(HostState state, HostIdentity identity, ILogger
     private static readonly TimeSpan Life = TimeSpan.FromSeconds(30);
 
     private readonly ILogger _logger = new SafeLogger(loggers.CreateLogger("Postrider"));
-    private readonly string _key = $"{Prefix}.{identity.Id}";
+    /// <summary>It keeps it, also when the process register gives it another id.</summary>
+    private readonly string _key = $"{Prefix}.{self.Id}";
     private long _revision;
     private bool _isKnown = true;
     private bool _isAway;

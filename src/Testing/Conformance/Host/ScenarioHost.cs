@@ -16,6 +16,7 @@ internal sealed class ScenarioHost(ServiceProvider services) : IAsyncDisposable
     public IDeadLetters DeadLetters => services.GetRequiredService<IDeadLetters>();
 
     public IQueueControl Control => services.GetRequiredService<IQueueControl>();
+
     public IMessagingStats Stats => services.GetRequiredService<IMessagingStats>();
 
     public MessagingStatus Status => services.GetRequiredService<MessagingStatus>();
