@@ -143,6 +143,24 @@ public sealed class HandlingCountersTests
     }
 
     [Fact]
+    public async Task Nothing_is_lost_when_threads_of_one_processor_take_turns()
+    {
+        // A thread that is preempted between reading and writing: here they all have the same copy of the counters.
+        const int threads = 4, each = 200_000;
+        var (cells, durations) = (new Cells(1), new DurationRecorder());
+        await Task.WhenAll(Enumerable.Range(0, threads).Select(_ => Task.Run(() =>
+        {
+            for (var i = 0; i < each; i++)
+            {
+                cells.Add(0, 0);
+                durations.Record(0, 1);
+            }
+        })));
+
+        Assert.Equal((threads * each, threads * each), (cells.Read(0), durations.Read().Count));
+    }
+
+    [Fact]
     public void The_slowest_runs_are_kept_for_two_periods()
     {
         for (var i = 1; i <= 100; i++)
