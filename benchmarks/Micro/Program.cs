@@ -19,7 +19,7 @@ var config = ManualConfig.CreateEmpty()
     .AddLogger(ConsoleLogger.Default)
     .WithArtifactsPath(Path.Combine(Repository.Root, "artifacts", "micro"))
     .WithOptions(ConfigOptions.DisableOptimizationsValidator);
-Type[] benchmarks = [typeof(PublishPath), typeof(PublishParts), typeof(ConsumePath), typeof(Settling), typeof(Middlewares), typeof(Serializing), typeof(Mapping)];
+Type[] benchmarks = [typeof(PublishPath), typeof(PublishParts), typeof(ConsumePath), typeof(Counting), typeof(Settling), typeof(Middlewares), typeof(Serializing), typeof(Mapping)];
 var summaries = BenchmarkSwitcher.FromTypes(benchmarks).Run(args.Length == 0 ? ["--filter", "*"] : args, config).ToList();
 if (summaries.Count == 0)
 {

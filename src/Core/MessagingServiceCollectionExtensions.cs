@@ -11,6 +11,7 @@ using Postrider.Core.Hosting;
 using Postrider.Core.InMemory;
 using Postrider.Core.Publishing;
 using Postrider.Core.Serialization;
+using Postrider.Core.Stats;
 using Postrider.Core.Supervision;
 
 namespace Postrider;
@@ -92,6 +93,11 @@ public static class MessagingServiceCollectionExtensions
         services.AddSingleton(static p => new HostIdentity(p.GetRequiredService<MessagingOptions>().Application ?? "", TimeProvider.System));
         services.AddSingleton<IQueueControl, QueueControl>();
         services.AddSingleton<IMessagingProcesses, MessagingProcesses>();
+        services.AddSingleton<QueuePoll>();
+        services.AddSingleton<StatsShare>();
+        services.AddSingleton<MessagingStats>();
+        services.AddSingleton<StatsLoop>();
+        services.AddSingleton<IMessagingStats>(static p => p.GetRequiredService<MessagingStats>());
         services.AddSingleton<IDeadLetters, DeadLetterService>();
         services.AddHostedService<MessagingHostedService>();
     }

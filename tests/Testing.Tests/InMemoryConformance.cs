@@ -58,6 +58,8 @@ public sealed class InMemoryOrder(InMemoryFixture fixture) : OrderScenarios(fixt
 
 public sealed class InMemoryBatches(InMemoryFixture fixture) : BatchScenarios(fixture);
 
+public sealed class InMemoryStats(InMemoryFixture fixture) : StatsScenarios(fixture);
+
 public sealed class InMemoryRawMessages(InMemoryFixture fixture) : RawMessageScenarios(fixture);
 
 public sealed class InMemoryRequests(InMemoryFixture fixture) : RequestScenarios(fixture);

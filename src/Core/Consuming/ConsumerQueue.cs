@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using System.Data;
+using Postrider.Core.Stats;
 using Postrider.Core.Transport;
 
 namespace Postrider.Core.Consuming;
@@ -71,6 +72,12 @@ internal sealed record ConsumerQueue
     /// <summary>The consumer of text or bytes, which takes whatever no other takes.</summary>
     public BuiltConsumer? Fallback { get; init; }
 
+    /// <summary>Each once.</summary>
+    public IEnumerable<BuiltConsumer> Consumers => (Fallback is null ? ByType.Values : ByType.Values.Append(Fallback)).Distinct();
+
+    /// <summary>Of what none of its consumers takes.</summary>
+    public HandlingCounters Unclaimed { get; } = new();
+
     /// <summary>
     /// How much is under way at first: twice what runs at once, so that workers need not wait for the next claim; with priorities no more than that, as what is
     /// claimed is not overtaken.
@@ -93,9 +100,17 @@ internal sealed record ConsumerQueue
 
         return Fallback ?? _only;
     }
+
+    public HandlingCounters CountersOf(Envelope envelope) => Find(envelope)?.Counters ?? Unclaimed;
 }
 
 /// <summary>A consumer with its chain of middlewares built. With an isolation level it is transactional.</summary>
 internal sealed record BuiltConsumer(
     string Name, ConsumeDelegate Chain, RetryPolicy Retry, Func<FailedMessage, CancellationToken, ValueTask>? OnFailed = null, IsolationLevel? Isolation = null,
-    TimeSpan? HungAfter = null);
+    TimeSpan? HungAfter = null)
+{
+    /// <summary>The name of its message type; null for text and bytes.</summary>
+    public string? MessageType { get; init; }
+
+    public HandlingCounters Counters { get; } = new();
+}

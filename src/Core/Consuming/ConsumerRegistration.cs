@@ -48,7 +48,10 @@ internal abstract class ConsumerRegistration(string name, ImmutableArray<string>
             chain = global[i](chain);
         }
 
-        return new(Name, chain, Options.Retry, Options.OnFailed, Options.Transactional ? Options.Isolation : null, Options.HungAfter);
+        return new(Name, chain, Options.Retry, Options.OnFailed, Options.Transactional ? Options.Isolation : null, Options.HungAfter)
+        {
+            MessageType = MessageTypes.FirstOrDefault(),
+        };
     }
 
     protected abstract ConsumeDelegate Invoker(Serializers serializers);

@@ -9,6 +9,7 @@ using Postrider.Core.Publishing;
 using Postrider.Core.Requests;
 using Postrider.Core.Retry;
 using Postrider.Core.Serialization;
+using Postrider.Core.Stats;
 using Postrider.Core.Transport;
 
 namespace Postrider.Core.Consuming;
@@ -19,6 +20,7 @@ internal sealed class DeliveryHandler(
     ExceptionReports reports, FaultReplies? faults, CircuitBreaker? circuit, TimeProvider time, ILogger logger)
 {
     private readonly Responder _responder = new(transport, time, logger);
+    private readonly StatsClock _clock = new(time);
     private readonly TransactionalHandler _transactional = new(queue, transport, broker, telemetry, time, logger);
 
     /// <param name="slot">The delivery's place.</param>
@@ -33,6 +35,7 @@ internal sealed class DeliveryHandler(
             logger.Redelivered(delivery.Envelope.Id, queue.Name, delivery.Redeliveries);
         }
 
+        var started = _clock.Now();
         var outcome = await ReadAsync(slot, delivery).ConfigureAwait(false);
         var operation = telemetry.BeginProcess(broker, delivery, slot.Envelope);
         if (outcome is null && !slot.CancellationToken.IsCancellationRequested)
@@ -45,6 +48,7 @@ internal sealed class DeliveryHandler(
         }
 
         telemetry.EndProcess(operation, delivery, outcome);
+        Count(slot, outcome, started);
 
         // Cancelled by the drain: handed back untouched, no attempt burnt.
         Settlement? settlement = slot.LeaseLost || slot.IsSettled ? null : outcome is { } known ? ToSettlement(slot, known) : Settlement.Release(delivery);
@@ -66,11 +70,27 @@ internal sealed class DeliveryHandler(
     }
 
     /// <summary>For a message that was handed out too often to be run again.</summary>
-    public Settlement GiveUp(InFlight slot) => ToSettlement(
-        slot,
-        Outcome.DeadLetterBecause(
+    public Settlement GiveUp(InFlight slot)
+    {
+        var outcome = Outcome.DeadLetterBecause(
             DeadLetterReason.RedeliveredTooOften,
-            $"It was handed out {slot.Delivery!.Redeliveries + 1} times without an outcome; it probably ends the process that handles it."));
+            $"It was handed out {slot.Delivery!.Redeliveries + 1} times without an outcome; it probably ends the process that handles it.");
+        Count(slot, outcome, 0);
+        return ToSettlement(slot, outcome);
+    }
+
+    private void Count(InFlight slot, in Outcome? outcome, long started)
+    {
+        if (slot.Counters is { } running)
+        {
+            slot.Counters = null;
+            running.End(slot.Delivery!, slot.Attempt, outcome, slot.LeaseLost, _clock, started, _clock.Now());
+        }
+        else
+        {
+            queue.CountersOf(slot.Envelope).EndUnhandled(slot.Delivery!, outcome, slot.LeaseLost);
+        }
+    }
 
     /// <summary>Makes the envelope that the consumer is to see, or tells why there is none. Retries and dead letters keep the delivery's own.</summary>
     private ValueTask<Outcome?> ReadAsync(InFlight slot, Delivery delivery)
@@ -144,6 +164,8 @@ internal sealed class DeliveryHandler(
         }
 
         var attempt = slot.Attempt;
+        slot.Counters = consumer.Counters;
+        consumer.Counters.Begin();
         Cause.Begin(envelope);
         try
         {

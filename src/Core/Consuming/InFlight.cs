@@ -1,4 +1,5 @@
 using Postrider.Core.Serialization;
+using Postrider.Core.Stats;
 using Postrider.Core.Transport;
 
 namespace Postrider.Core.Consuming;
@@ -63,6 +64,9 @@ internal sealed class InFlight : IDisposable
 
     /// <summary>Told when another worker stands in for that of its handler; null if nobody needs to know.</summary>
     public Action? OnReplaced { get; set; }
+
+    /// <summary>Those of its consumer, while that runs.</summary>
+    public HandlingCounters? Counters { get; set; }
 
     /// <summary>Whom to tell when its dead letter is durable.</summary>
     public PendingFailure? Failure { get; set; }

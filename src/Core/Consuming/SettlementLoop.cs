@@ -129,6 +129,7 @@ internal sealed class SettlementLoop(
             if (result.Status == SettleStatus.Lost)
             {
                 logger.SettlementLost(settlement.Delivery.Envelope.Id, queue.Name);
+                queue.CountersOf(slot.Envelope).SettlementLost();
             }
 
             telemetry.Settled(broker, settlement, result.Status, began);

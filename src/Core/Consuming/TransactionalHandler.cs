@@ -77,6 +77,7 @@ internal sealed class TransactionalHandler(ConsumerQueue queue, string transport
         {
             logger.SettlementLost(slot.Delivery!.Envelope.Id, queue.Name);
             telemetry.Settled(broker, Settlement.Ack(slot.Delivery), SettleStatus.Lost);
+            queue.CountersOf(slot.Envelope).SettlementLost();
         }
         else if (status == CommitStatus.Unknown)
         {

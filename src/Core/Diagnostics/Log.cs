@@ -200,6 +200,15 @@ internal static partial class Log
     [LoggerMessage(103, LogLevel.Error, "The queue '{Queue}' could not be paused for all processes, so it is only for this one until it starts again: {Reason}")]
     public static partial void PausedHereOnly(this ILogger logger, string queue, string reason);
 
+    [LoggerMessage(60, LogLevel.Warning, "The stats of this host cannot be shared with the other processes, trying again: {Reason}")]
+    public static partial void StatsNotShared(this ILogger logger, string reason);
+
+    [LoggerMessage(61, LogLevel.Warning, "The stats of this host are not shared with the other processes, as those of {Consumers} consumers and {Types} message types are more than an entry of the state store holds.")]
+    public static partial void StatsTooLarge(this ILogger logger, int consumers, int types);
+
+    [LoggerMessage(62, LogLevel.Warning, "The state store's entry '{Key}' is left out of the stats, as it cannot be read: another version wrote it, or something else.")]
+    public static partial void StatsUnreadable(this ILogger logger, string key);
+
     /// <summary>For everything that is logged while a message is handled.</summary>
     public static IDisposable? BeginHandling(this ILogger logger, ConsumeContext context) =>
         Handling(logger, context.MessageId, context.Queue, context.Consumer, context.Attempt, context.CorrelationId);

@@ -7,6 +7,7 @@ using Postrider.Core.Decoding;
 using Postrider.Core.Diagnostics;
 using Postrider.Core.Requests;
 using Postrider.Core.Serialization;
+using Postrider.Core.Stats;
 using Postrider.Core.Supervision;
 using Postrider.Core.Transport;
 
@@ -15,7 +16,8 @@ namespace Postrider.Core.Hosting;
 /// <summary>Messaging's life in the host: checks the registration at start, reaches the brokers in the background, drains at stop.</summary>
 internal sealed class MessagingHostedService(
     MessagingRegistration registration, TransportFactory factory, TransportSet transports, IServiceProvider services, IServiceScopeFactory scopes,
-    MessagingOptions options, HostState state, IQueueControl control, HostIdentity self, BodyTransforms transforms, Telemetry telemetry, Observers observers, TimeProvider time, ILoggerFactory loggers) : IHostedService, IDisposable
+    MessagingOptions options, HostState state, IQueueControl control, HostIdentity self, BodyTransforms transforms, StatsLoop stats, Telemetry telemetry, Observers observers,
+    TimeProvider time, ILoggerFactory loggers) : IHostedService, IDisposable
 {
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
@@ -72,6 +74,7 @@ internal sealed class MessagingHostedService(
         {
             _reports.Start();
             observers.Start();
+            stats.Start();
             _membership = new(state, control, self, transports, options, _logger);
             _running = Task.WhenAll(transports.All.Select(transport => Task.Run(() => RunAsync(transport, _reports, _membership), CancellationToken.None)));
         }
@@ -102,6 +105,7 @@ internal sealed class MessagingHostedService(
 
         // Last, as running handlers may have been waiting for answers.
         await Task.WhenAll(transports.All.Select(static transport => transport.Replies.DisposeAsync().AsTask())).ConfigureAwait(false);
+        await stats.StopAsync(cancellationToken).ConfigureAwait(false);
         observers.Add(new MessagingStopped());
         await observers.DisposeAsync().ConfigureAwait(false);
         if (_reports is { } reports)

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Text;
 using Postrider.Core.Diagnostics;
 using Postrider.Core.Serialization;
+using Postrider.Core.Stats;
 using Postrider.Core.Supervision;
 using Postrider.Core.Transport;
 using Postrider.Pooling;
@@ -20,6 +21,8 @@ internal sealed class Publisher(
     private readonly BrokerNames _broker = new(transport);
     private readonly TransactionalPublisher _transactional = new(transport, status, time);
 
+    public PublishCounters Counters { get; } = new();
+
     [AsyncMethodBuilder(typeof(PooledAsyncMethodBuilder<>))]
     public async ValueTask<PublishReceipt> PublishAsync(PublishContext context)
     {
@@ -29,6 +32,7 @@ internal sealed class Publisher(
         var transaction = TransactionalPublisher.Of(context.Options, out var handler);
         if ((WhyRefused(context) ?? (transaction is null ? null : _transactional.WhyRefused(handler))) is { } why)
         {
+            Counters.Add(context.Type, PublishStatus.Rejected);
             throw Refused(context, id, why);
         }
 
@@ -69,6 +73,7 @@ internal sealed class Publisher(
         finally
         {
             telemetry.EndPublish(attempt, context, outcome, error);
+            Counters.Add(context.Type, outcome);
             if (outcome is PublishStatus.NotSent or PublishStatus.Unknown)
             {
                 // The transport may be about to look at it once more.
@@ -94,6 +99,7 @@ internal sealed class Publisher(
     {
         context.CancellationToken.ThrowIfCancellationRequested();
         telemetry.Suppressed(transport.Capabilities.System, context);
+        Counters.Add(context.Type, PublishStatus.Suppressed);
         return new(context.Options.MessageId ?? MessageIds.New(time.GetUtcNow()), PublishStatus.Suppressed);
     }
 

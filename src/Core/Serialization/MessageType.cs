@@ -12,7 +12,12 @@ namespace Postrider.Core.Serialization;
 /// <param name="aliases">Names it had before.</param>
 internal abstract class MessageType(string? name, int? version, ImmutableArray<string> aliases)
 {
+    private static int s_last = -1;
+
     public string? Name { get; } = name;
+
+    /// <summary>Counts the types of the process from 0 on, for whoever keeps something for each.</summary>
+    public int Number { get; } = Interlocked.Increment(ref s_last);
 
     public int? Version { get; } = version;
 

@@ -60,6 +60,8 @@ public sealed class NatsRequests(NatsFixture fixture) : RequestScenarios(fixture
 
 public sealed class NatsBatches(NatsFixture fixture) : BatchScenarios(fixture);
 
+public sealed class NatsStats(NatsFixture fixture) : StatsScenarios(fixture);
+
 public sealed class NatsRawMessages(NatsFixture fixture) : RawMessageScenarios(fixture);
 
 public sealed class NatsShutdown(NatsFixture fixture) : ShutdownScenarios(fixture);

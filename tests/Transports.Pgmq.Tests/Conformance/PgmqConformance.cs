@@ -60,6 +60,8 @@ public sealed class PgmqRequests(PgmqFixture fixture) : RequestScenarios(fixture
 
 public sealed class PgmqBatches(PgmqFixture fixture) : BatchScenarios(fixture);
 
+public sealed class PgmqStats(PgmqFixture fixture) : StatsScenarios(fixture);
+
 public sealed class PgmqRawMessages(PgmqFixture fixture) : RawMessageScenarios(fixture);
 
 public sealed class PgmqShutdown(PgmqFixture fixture) : ShutdownScenarios(fixture);

@@ -58,6 +58,8 @@ public sealed class RabbitMqOrder(RabbitMqFixture fixture) : OrderScenarios(fixt
 
 public sealed class RabbitMqBatches(RabbitMqFixture fixture) : BatchScenarios(fixture);
 
+public sealed class RabbitMqStats(RabbitMqFixture fixture) : StatsScenarios(fixture);
+
 public sealed class RabbitMqRawMessages(RabbitMqFixture fixture) : RawMessageScenarios(fixture);
 
 public sealed class RabbitMqRequests(RabbitMqFixture fixture) : RequestScenarios(fixture);

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Postrider.Core.Stats;
 
 namespace Postrider.Testing.Conformance;
 
@@ -15,6 +16,8 @@ internal sealed class ScenarioHost(ServiceProvider services) : IAsyncDisposable
     public IDeadLetters DeadLetters => services.GetRequiredService<IDeadLetters>();
 
     public IQueueControl Control => services.GetRequiredService<IQueueControl>();
+
+    public IMessagingStats Stats => services.GetRequiredService<IMessagingStats>();
 
     public MessagingStatus Status => services.GetRequiredService<MessagingStatus>();
 

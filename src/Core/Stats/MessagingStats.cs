@@ -1,0 +1,112 @@
+using Postrider.Core.Consuming;
+using Postrider.Core.Hosting;
+using Postrider.Core.Supervision;
+
+namespace Postrider.Core.Stats;
+
+/// <summary>The numbers of this host. What counts is with the consumers and publishers; this reads it, and keeps what it was before.</summary>
+internal sealed class MessagingStats : IMessagingStats
+{
+    private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan Hour = TimeSpan.FromHours(1);
+
+    private readonly Lock _lock = new();
+    private readonly List<HandlingSeries> _handling = [];
+    private readonly List<PublishSeries> _publishing = [];
+    private readonly HostIdentity _self;
+    private readonly ConsumerQueue[] _queues;
+    private readonly QueuePoll _poll;
+    private readonly StatsShare _share;
+    private readonly TimeProvider _time;
+    private readonly StatsClock _clock;
+    private long _minute;
+    private long _hour;
+
+    public MessagingStats(TransportSet transports, HostIdentity self, QueuePoll poll, StatsShare share, TimeProvider time)
+    {
+        _queues = [.. transports.All.SelectMany(static one => one.Queues)];
+        (_self, _poll, _share, _time, _clock, _minute, _hour) = (self, poll, share, time, new(time), time.GetTimestamp(), time.GetTimestamp());
+        foreach (var transport in transports.All)
+        {
+            _publishing.Add(new(transport.Publisher, time));
+            foreach (var queue in transport.Queues)
+            {
+                _handling.AddRange(queue.Consumers.Select(one => new HandlingSeries(queue.Name, one.Name, one.MessageType, one.Counters, time)));
+                _handling.Add(new(queue.Name, null, null, queue.Unclaimed, time));
+            }
+        }
+
+        Tick();
+    }
+
+    /// <summary>Called every <see cref="RollingCounts.Tick"/>.</summary>
+    public void Tick()
+    {
+        lock (_lock)
+        {
+            var now = _time.GetTimestamp();
+            var minuteIsOver = IsOver(ref _minute, Minute, now);
+            var hourIsOver = IsOver(ref _hour, Hour, now);
+            _publishing.ForEach(one => one.Tick(now));
+            foreach (var one in _handling)
+            {
+                one.Tick(now);
+                if (minuteIsOver)
+                {
+                    one.TurnMinute();
+                }
+
+                if (hourIsOver)
+                {
+                    one.TurnHour();
+                }
+            }
+        }
+    }
+
+    public StatsSnapshot GetOwn()
+    {
+        lock (_lock)
+        {
+            return StatsSnapshot.Merge([new()
+            {
+                At = _time.GetUtcNow(),
+                Processes = [new(_self.Id, _self.Name, _self.Host, _self.ProcessId, _self.StartedAt, _self.Version)],
+                Handling = [.. _handling.Select(static one => one.Read())],
+                Publishing = [.. _publishing.SelectMany(static one => one.Read())],
+                Queues = [.. Queues()],
+                Slowest = [.. _handling.SelectMany(one => one.ReadSlowest(_clock))],
+            }]);
+        }
+    }
+
+    /// <summary>Each once, though it may be consumed on several transports.</summary>
+    public IEnumerable<QueueStats> Queues() => _queues.GroupBy(static queue => queue.Name, (name, same) =>
+    {
+        var count = _poll.Find(name);
+        return new QueueStats
+        {
+            Queue = name,
+            Hosts = 1,
+            Busy = same.Sum(static queue => queue.Consumers.Sum(static one => one.Counters.InFlight)),
+            Capacity = same.Sum(static queue => queue.Concurrency),
+            Depth = count?.Depth,
+            DeadLetters = count?.DeadLetters,
+            CountedAt = count?.At,
+        };
+    });
+
+    public async ValueTask<StatsSnapshot> GetAllAsync(CancellationToken cancellationToken) =>
+        StatsSnapshot.Merge([GetOwn(), .. await _share.ReadOthersAsync(cancellationToken).ConfigureAwait(false)]);
+
+    private bool IsOver(ref long since, TimeSpan period, long now)
+    {
+        if (_time.GetElapsedTime(since, now) < period)
+        {
+            return false;
+        }
+
+        since = now;
+        return true;
+    }
+}

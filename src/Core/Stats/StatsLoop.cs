@@ -1,0 +1,91 @@
+using System.Diagnostics.Metrics;
+
+namespace Postrider.Core.Stats;
+
+/// <summary>Keeps the rolling windows, and shares this host's numbers. It ends after messaging does.</summary>
+internal sealed class StatsLoop(MessagingStats stats, StatsShare share, QueuePoll poll, TimeProvider time, IMeterFactory? meters = null) : IDisposable
+{
+    /// <summary>A look at the queues takes at most this share of the time, so that counting long ones is no load.</summary>
+    private const int Share = 20;
+
+    /// <summary>How long the store may take when the host ends; what is left there expires.</summary>
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
+
+    private readonly QueueGauges _gauges = new(meters, stats);
+    private readonly CancellationTokenSource _stop = new();
+    private readonly List<Task> _running = [];
+
+    public void Start()
+    {
+        if (share.IsPossible)
+        {
+            _running.Add(Task.Run(() => ShareAsync(_stop.Token), CancellationToken.None));
+        }
+
+        _running.Add(Task.Run(() => PollAsync(_stop.Token), CancellationToken.None));
+        _running.Add(Task.Run(() => TickAsync(_stop.Token), CancellationToken.None));
+    }
+
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await _stop.CancelAsync().ConfigureAwait(false);
+        await Task.WhenAll(_running).WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        using var grace = new CancellationTokenSource(Grace, time);
+        using var soon = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, grace.Token);
+        try
+        {
+            await share.RemoveAsync(soon.Token).ConfigureAwait(false);
+            await poll.LeaveAsync(soon.Token).ConfigureAwait(false);
+        }
+        catch (Exception)
+        {
+            // The store is away: they expire.
+        }
+    }
+
+    public void Dispose()
+    {
+        _gauges.Dispose();
+        _stop.Dispose();
+    }
+
+    private async Task TickAsync(CancellationToken stop)
+    {
+        using var timer = new PeriodicTimer(RollingCounts.Tick, time);
+        while (await timer.WaitForNextTickAsync(stop).ConfigureAwait(false))
+        {
+            stats.Tick();
+        }
+    }
+
+    private async Task PollAsync(CancellationToken stop)
+    {
+        var pause = QueuePoll.Interval;
+        while (true)
+        {
+            await Task.Delay(pause, time, stop).ConfigureAwait(false);
+            var began = time.GetTimestamp();
+            try
+            {
+                await poll.LookAsync(stop).ConfigureAwait(false);
+            }
+            catch (Exception) when (!stop.IsCancellationRequested)
+            {
+                // Nobody knows who is to count; that the state store is away is told by what is shared through it.
+            }
+
+            var took = time.GetElapsedTime(began) * Share;
+            pause = took > QueuePoll.Interval ? took : QueuePoll.Interval;
+        }
+    }
+
+    /// <summary>Apart from the ticks, as it waits for a server.</summary>
+    private async Task ShareAsync(CancellationToken stop)
+    {
+        using var timer = new PeriodicTimer(StatsShare.Interval, time);
+        while (await timer.WaitForNextTickAsync(stop).ConfigureAwait(false))
+        {
+            await share.PutAsync(stats.GetOwn(), stop).ConfigureAwait(false);
+        }
+    }
+}
