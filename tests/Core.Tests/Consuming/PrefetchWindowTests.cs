@@ -141,6 +141,7 @@ public sealed class PrefetchWindowTests : IDisposable
             // One that was taken away would throw.
             Assert.False(place.CancellationToken.WaitHandle.WaitOne(0));
             _window.Clear(place);
+            Assert.Null(place.Delivery);
         }
 
         Slow();

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Data;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Postrider.Core.InMemory;
 using Postrider.Core.Tests.Support;
 using Postrider.Core.Transport;
@@ -16,6 +17,7 @@ public sealed class TransactionalConsumerTests : IAsyncDisposable
     private readonly TransactionalTransport _transport;
     private readonly ConcurrentQueue<(int Attempt, int Redeliveries)> _runs = new();
     private readonly ConcurrentQueue<int> _answers = new();
+    private readonly ListLog _log = new();
     private TestHost? _host;
     private TestHost? _listener;
 
@@ -85,20 +87,46 @@ public sealed class TransactionalConsumerTests : IAsyncDisposable
     }
 
     [Theory]
-    [InlineData(CommitStatus.Lost)]
-    [InlineData(CommitStatus.Unknown)]
-    public async Task A_commit_that_was_lost_or_is_not_known_settles_nothing(CommitStatus status)
+    [InlineData(CommitStatus.Lost, "The settlement of the message m-1 of 'transacted' had no effect: its lease was over. It is handled again.")]
+    [InlineData(CommitStatus.Unknown, "The connection broke while the message m-1 of 'transacted' was committed. If it was not, it is handled again when its lease is over.")]
+    public async Task A_commit_that_was_lost_or_is_not_known_settles_nothing_and_is_told(CommitStatus status, string told)
     {
         _transport.OnCommit = () => status;
         await StartAsync(static (_, _) => new(Outcome.Ack), o => o with { Concurrency = 1 });
 
-        await Host.Bus.PublishAsync(new Ping(1));
+        await Host.Bus.PublishAsync(new Ping(1), new() { MessageId = "m-1" });
         await Eventually.IsAsync(() => Handling.Contains("rollback"));
         _transport.OnCommit = static () => CommitStatus.Committed;
         await Host.Bus.PublishAsync(new Ping(2));
 
         await Eventually.IsAsync(() => Handling.Contains("commit"));
         Assert.Equal(["begin", "rollback", "begin", "commit"], Handling);
+        Assert.Equal(told, Assert.Single(_log.Lines, static line => line.Text.Contains("m-1", StringComparison.Ordinal)).Text);
+    }
+
+    [Fact]
+    public async Task Once_it_commits_nothing_cancels_it_any_more()
+    {
+        ConsumeContext? handled = null;
+        var cancelled = true;
+        _transport.OnCommit = () =>
+        {
+            // As the end of the drain does.
+            var place = handled!.Place;
+            place.Cancel();
+            cancelled = place.CancellationToken.IsCancellationRequested;
+            return CommitStatus.Committed;
+        };
+        await StartAsync((context, _) =>
+        {
+            handled = context;
+            return new(Outcome.Ack);
+        });
+
+        await Host.Bus.PublishAsync(new Ping(1));
+
+        await Eventually.IsAsync(() => Handling.Contains("commit"));
+        Assert.False(cancelled);
     }
 
     [Fact]
@@ -122,10 +150,13 @@ public sealed class TransactionalConsumerTests : IAsyncDisposable
         _transport.OnBegin = _ => ++begins < 3 ? throw new TransportException("no connection", TransportError.Timeout) : ValueTask.CompletedTask;
         await StartAsync(static (_, _) => new(Outcome.Ack));
 
-        await Host.Bus.PublishAsync(new Ping(1));
+        await Host.Bus.PublishAsync(new Ping(1), new() { MessageId = "m-1" });
 
         await Eventually.IsAsync(() => Handling.LastOrDefault() == "commit");
         Assert.Equal((3, (1, 0)), (begins, Assert.Single(_runs)));
+        var told = _log.Lines.Where(static line => line.Text.StartsWith("No transaction could be begun", StringComparison.Ordinal)).ToList();
+        Assert.Equal(2, told.Count);
+        Assert.All(told, static line => Assert.Matches(@"for the message m-1 of 'transacted', trying again in 00:00:00\.\d+: no connection$", line.Text));
     }
 
     [Fact]
@@ -454,7 +485,8 @@ public sealed class TransactionalConsumerTests : IAsyncDisposable
                     Assert.NotNull(context.Transaction);
                     return consume(context, message);
                 },
-                o => (configure ?? (static same => same))(o with { Transactional = true, Retry = RetryPolicy.Immediate with { MaxAttempts = 2 } })));
+                o => (configure ?? (static same => same))(o with { Transactional = true, Retry = RetryPolicy.Immediate with { MaxAttempts = 2 } })),
+            services => services.AddLogging(log => log.AddProvider(_log)));
         await _host.StartAsync();
         await _host.Status.Ready.WaitAsync(Patience);
     }
