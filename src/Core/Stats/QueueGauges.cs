@@ -1,5 +1,4 @@
 using System.Diagnostics.Metrics;
-using Postrider.Core.Diagnostics;
 
 namespace Postrider.Core.Stats;
 
@@ -10,7 +9,7 @@ internal sealed class QueueGauges : IDisposable
 
     public QueueGauges(IMeterFactory? meters, MessagingStats stats)
     {
-        _meter = meters?.Create(Telemetry.Name) ?? new Meter(Telemetry.Name);
+        _meter = meters?.Create(TelemetryOptions.SourceName) ?? new Meter(TelemetryOptions.SourceName);
         Add("postrider.queue.depth", "{message}", "Messages in a queue, those of its dead-letter queue not counted.", static queue => queue.Depth);
         Add("postrider.queue.dead_letters", "{message}", "Messages in a queue's dead-letter queue.", static queue => queue.DeadLetters);
         Add("postrider.queue.busy", "{message}", "Messages of a queue that this host is handling.", static queue => queue.Busy);

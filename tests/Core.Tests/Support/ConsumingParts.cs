@@ -107,10 +107,10 @@ internal sealed class ConsumingParts : IAsyncDisposable
     }
 
     public DeliveryHandler Handler() => new(
-        Queue, "scripted", "scripted", MaxBodyBytes, new BodyTransforms([]), new Decoders(Decoders), Scopes, Telemetry, Reports, null, null, Time, Logger);
+        Queue, "scripted", new(new ScriptedTransport()), MaxBodyBytes, new BodyTransforms([]), new Decoders(Decoders), Scopes, Telemetry, Reports, null, null, Time, Logger);
 
     public SettlementLoop Settling(Action<InFlight> free) =>
-        new(Receiver, Queue, "scripted", free, new(Queue, free, Scopes, Reports, Logger), Telemetry, Reports, Time, Logger);
+        new(Receiver, Queue, new(new ScriptedTransport()), free, new(Queue, free, Scopes, Reports, Logger), Telemetry, Reports, Time, Logger);
 
     public LeaseRenewer Renewer() => new((ILeaseRenewal)Receiver, Window, Queue, Reports, Time, Logger);
 
