@@ -14,6 +14,7 @@ internal sealed class StatsLoop(MessagingStats stats, StatsShare share, QueuePol
     private readonly QueueGauges _gauges = new(meters, stats);
     private readonly CancellationTokenSource _stop = new();
     private readonly List<Task> _running = [];
+    private bool _isStopped;
 
     public void Start()
     {
@@ -26,8 +27,14 @@ internal sealed class StatsLoop(MessagingStats stats, StatsShare share, QueuePol
         _running.Add(Task.Run(() => TickAsync(_stop.Token), CancellationToken.None));
     }
 
+    /// <summary>Once, however often the host is stopped.</summary>
     public async Task StopAsync(CancellationToken cancellationToken)
     {
+        if (Interlocked.Exchange(ref _isStopped, true))
+        {
+            return;
+        }
+
         await _stop.CancelAsync().ConfigureAwait(false);
         await Task.WhenAll(_running).WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         using var grace = new CancellationTokenSource(Grace, time);

@@ -91,11 +91,23 @@ public abstract class StateStoreScenarios(StateStoreFixture fixture) : StateScen
             stores.Add(await ConnectAsync());
         }
 
-        var revisions = await Task.WhenAll(stores.Select(store => Task.Run(() => CountAsync(store, key, each))));
+        // All have seen the same before the first of them puts.
+        var (reading, allRead) = (stores.Count, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        var revisions = await Task.WhenAll(stores.Select(store => Task.Run(() => CountAsync(store, key, each, ReadAsync))));
 
         var total = int.Parse(Encoding.ASCII.GetString((await stores[0].GetAsync(key, Deadline))!.Value.Span), CultureInfo.InvariantCulture);
         Assert.Equal(stores.Count * each, total);
         Assert.Equal(total, revisions.SelectMany(static one => one).Distinct().Count());
+
+        Task ReadAsync()
+        {
+            if (Interlocked.Decrement(ref reading) == 0)
+            {
+                allRead.SetResult();
+            }
+
+            return allRead.Task;
+        }
     }
 
     /// <summary>A token that was given once is never given again, nor one before it.</summary>
@@ -246,7 +258,7 @@ public abstract class StateStoreScenarios(StateStoreFixture fixture) : StateScen
         for (var i = 1; i < 200; i++)
         {
             revision = (await writer.PutAsync($"{parent}.a", new[] { (byte)i }, revision, Forever, Deadline))!.Value;
-            await Task.Yield();
+            await Task.Delay(TimeSpan.FromMilliseconds(1), TimeProvider.System, Deadline);
         }
 
         await writer.DeleteAsync($"{parent}.a", revision, Deadline);
@@ -298,13 +310,13 @@ public abstract class StateStoreScenarios(StateStoreFixture fixture) : StateScen
         await Assert.ThrowsAsync<ObjectDisposedException>(async () => await store.GetAsync(key, Deadline));
     }
 
-    private async Task<List<long>> CountAsync(IStateStore store, string key, int times)
+    private async Task<List<long>> CountAsync(IStateStore store, string key, int times, Func<Task> read)
     {
         var revisions = new List<long>();
         while (revisions.Count < times)
         {
             var entry = await store.GetAsync(key, Deadline);
-            await Task.Yield();
+            await read();
             var next = entry is null ? 1 : int.Parse(Encoding.ASCII.GetString(entry.Value.Span), CultureInfo.InvariantCulture) + 1;
             var put = await store.PutAsync(key, Encoding.ASCII.GetBytes($"{next}"), entry?.Revision ?? 0, Forever, Deadline);
             if (put is { } revision)
