@@ -9,6 +9,7 @@ public sealed class LogEventTests
     [Theory]
     [InlineData("Postrider.Core", 40)]
     [InlineData("Postrider.Dashboard", 5)]
+    [InlineData("Postrider.Persistence.Postgres", 0)]
     [InlineData("Postrider.Transports.Nats", 6)]
     [InlineData("Postrider.Transports.Pgmq", 5)]
     [InlineData("Postrider.Transports.RabbitMq", 0)]

@@ -64,12 +64,15 @@ public sealed class ObserverTests
                 .AddObserver<Collecting>()
                 .AddConsumer<Ping>("gone", static (_, _, _) => new(Outcome.Ack))
                 .AddConsumer<Ping>("stopped", static (_, _, _) => throw new FormatException(), static o => o with { Retry = RetryPolicy.None with { OnExhausted = ExhaustedMessage.Stop } })
-                .AddConsumer<Ping>("slow", async (_, _, cancellationToken) =>
-                {
-                    runs.Release();
-                    await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellationToken);
-                    return Outcome.Ack;
-                }),
+                .AddConsumer<Ping>(
+                    "slow",
+                    async (_, _, cancellationToken) =>
+                    {
+                        runs.Release();
+                        await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellationToken);
+                        return Outcome.Ack;
+                    },
+                    static options => options with { HungAfter = TimeSpan.FromMilliseconds(100) }),
             services => services.AddSingleton(seen));
 
         broker.DeleteQueue("gone");
@@ -78,8 +81,10 @@ public sealed class ObserverTests
         await runs.WaitAsync();
         await Eventually.IsAsync(() => seen.Any(static one => one is ConsumerRestarting { Queue: "gone", Error: TransportException, Transport: "inmemory" } restart && restart.Pause > TimeSpan.Zero));
         await Eventually.IsAsync(() => seen.Any(static one => one is QueueStopped { Queue: "stopped" } stopped && stopped.Reason.Contains("message 7 stopped", StringComparison.Ordinal)));
+        await Eventually.IsAsync(() => seen.Any(static one => one is HandlerHung { Handler: { Queue: "slow", Attempt: 1, IsHung: true } }));
         await host.StopAsync();
 
+        Assert.Single(seen, static one => one is HandlerHung);
         Assert.Contains(seen, static one => one is DrainTimedOut { Queue: "slow", Running: 1 });
     }
 
