@@ -12,6 +12,7 @@ public sealed class PublicApiTests
     [Theory]
     [InlineData("Postrider.Core")]
     [InlineData("Postrider.Dashboard")]
+    [InlineData("Postrider.HealthChecks")]
     [InlineData("Postrider.Interop")]
     [InlineData("Postrider.Persistence.Postgres")]
     [InlineData("Postrider.Testing")]

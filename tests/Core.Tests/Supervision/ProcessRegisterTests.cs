@@ -66,6 +66,7 @@ public sealed class ProcessRegisterTests
             services => services.AddLogging(logging => logging.AddProvider(log)));
         await Eventually.IsAsync(async () => (await ListAsync(host)).Count == 1);
         var before = (await ListAsync(host))[0].Id;
+        await Eventually.IsAsync(() => host.Status.Queues["registered"] == QueueState.Receiving);
 
         store.IsCut = true;
         await Eventually.IsAsync(async () => (await new InMemoryStateStore(broker).ListAsync("processes")).Count == 0);
