@@ -62,7 +62,10 @@ internal sealed class Stage : IAsyncDisposable
     {
         var job = new Job
         {
-            Kind = Kind.Name, Address = Address, Queue = Queue, Ledger = Path.Combine(_folder.FullName, $"{++_ledgers}.log"),
+            Kind = Kind.Name,
+            Address = Address,
+            Queue = Queue,
+            Ledger = Path.Combine(_folder.FullName, $"{++_ledgers}.log"),
         };
         var worker = new WorkerProcess(change?.Invoke(job) ?? job);
         _workers.Add(worker);

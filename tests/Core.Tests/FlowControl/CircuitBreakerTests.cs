@@ -137,8 +137,11 @@ public sealed class CircuitBreakerTests
         {
             CircuitBreaker = new()
             {
-                Failures = failures, MinimumHandled = handled, Window = TimeSpan.FromSeconds(window),
-                Pause = TimeSpan.FromMilliseconds(pause), LongestPause = TimeSpan.FromMilliseconds(longest),
+                Failures = failures,
+                MinimumHandled = handled,
+                Window = TimeSpan.FromSeconds(window),
+                Pause = TimeSpan.FromMilliseconds(pause),
+                LongestPause = TimeSpan.FromMilliseconds(longest),
             },
         }));
         var refused = await Assert.ThrowsAsync<MessagingConfigurationException>(host.StartAsync);

@@ -12,7 +12,8 @@ public sealed class SettingsTests
         await using var host = TestHost.Configured(
             static m => m.AddConsumer<Ping>("flowing", static (_, _, _) => new(Outcome.Ack), static options => options with
             {
-                RateLimit = new() { PerSecond = 7, Burst = 3 }, CircuitBreaker = new() { Failures = 9 },
+                RateLimit = new() { PerSecond = 7, Burst = 3 },
+                CircuitBreaker = new() { Failures = 9 },
             }),
             ("HeartbeatInterval", "00:00:02"), ("ProcessTimeToLive", "00:00:05"),
             ("Queues:flowing:SingleActive", "true"), ("Queues:flowing:ConsumerPriority", "-3"),
@@ -45,7 +46,10 @@ public sealed class SettingsTests
     {
         await using var host = TestHost.Create(static m => m.AddConsumer<Ping>("flowing", static (_, _, _) => new(Outcome.Ack), static options => options with
         {
-            SingleActive = true, ConsumerPriority = 2, RateLimit = new() { PerSecond = 7 }, CircuitBreaker = new(),
+            SingleActive = true,
+            ConsumerPriority = 2,
+            RateLimit = new() { PerSecond = 7 },
+            CircuitBreaker = new(),
         }));
         var description = host.Services.GetService(typeof(MessagingDescription))!.ToString();
 

@@ -107,7 +107,8 @@ public sealed class ProcessRegisterTests
     {
         await using var host = TestHost.Create(m => m.Configure(options => options with
         {
-            HeartbeatInterval = TimeSpan.FromMilliseconds(interval), ProcessTimeToLive = TimeSpan.FromMilliseconds(timeToLive),
+            HeartbeatInterval = TimeSpan.FromMilliseconds(interval),
+            ProcessTimeToLive = TimeSpan.FromMilliseconds(timeToLive),
         }));
         await Assert.ThrowsAsync<MessagingConfigurationException>(host.StartAsync);
     }
@@ -119,7 +120,9 @@ public sealed class ProcessRegisterTests
         m.UseInMemory(broker).AddConsumer<Ping>("registered", static (_, _, _) => new(Outcome.Ack), static options => options with { Concurrency = 3, ConsumerPriority = 2 });
         m.Configure(options => options with
         {
-            Application = name, HeartbeatInterval = interval ?? TimeSpan.FromMilliseconds(200), ProcessTimeToLive = (interval ?? TimeSpan.FromMilliseconds(300)) * 2,
+            Application = name,
+            HeartbeatInterval = interval ?? TimeSpan.FromMilliseconds(200),
+            ProcessTimeToLive = (interval ?? TimeSpan.FromMilliseconds(300)) * 2,
         });
     });
 }
