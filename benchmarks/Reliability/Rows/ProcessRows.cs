@@ -17,15 +17,17 @@ internal static class ProcessRows
         {
             await Task.Delay(TimeSpan.FromSeconds(stage.Sizes.IsFull ? 3 : 1), TimeProvider.System);
             var victim = workers[i % 2];
-            var held = Begun(stage, victim.Id);
-            await victim.KillAsync();
             var dead = Stage.Now();
+            await victim.KillAsync();
+            var held = Begun(stage, victim.Id);
             workers[i % 2] = await stage.ReadyWorkerAsync(Slow);
             if (held.Count > 0)
             {
-                await stage.UntilAsync(lines => lines.Exists(line => line.What == 'B' && line.At > dead && held.Contains(line.Number)), "what it held comes again");
-                takeovers.Add((stage.Lines().Where(line => line.What == 'B' && line.At > dead && held.Contains(line.Number)).Min(static line => line.At) - dead) / 1000.0);
+                await stage.UntilAsync(lines => lines.Exists(ComesAgain), "what it held comes again");
+                takeovers.Add((stage.Lines().Where(ComesAgain).Min(static line => line.At) - dead) / 1000.0);
             }
+
+            bool ComesAgain(Line line) => line.What == 'B' && line.At >= dead && line.Process != victim.Id && held.Contains(line.Number);
         }
 
         await publishing;
@@ -166,7 +168,7 @@ internal static class ProcessRows
                 : aborted > (hanging < 0 ? 0 : 1) ? "handlers were aborted" : burnt > 0 ? "attempts were burnt" : account.Doubled > 0 ? "messages ran twice" : null);
     }
 
-    /// <summary>What a process has begun and not ended.</summary>
+    /// <summary>What a process that is dead had begun and not ended: it comes again.</summary>
     private static HashSet<int> Begun(Stage stage, int process)
     {
         var lines = stage.Lines();
