@@ -38,7 +38,7 @@ public sealed record ConsumerOptions
 
     /// <summary>
     /// Only one process at a time consumes the queue; the others stand by, and one of them goes on within 5 s when it dies. With an <see cref="Order"/>, messages
-    /// of a key are in order over all processes then. It takes a state store.
+    /// of a key are in order over all processes then (on RabbitMQ but for what the active one hands back at its end). It takes a state store.
     /// </summary>
     /// <remarks>
     /// A process that loses its place (it was halted, or cannot reach the store) cancels its handlers before another begins. A handler that does not heed its

@@ -38,6 +38,7 @@ internal sealed partial class NatsReceiver : IReceiver, ILeaseRenewal, IPullSink
     private volatile ReceiverSession? _session;
     private Bindings _bindings = Bindings.None;
     private TimeSpan _pull = ShortestPull;
+    private readonly bool _keepsOrder;
     private volatile bool _stopped;
     private int _disposed;
 
@@ -51,7 +52,7 @@ internal sealed partial class NatsReceiver : IReceiver, ILeaseRenewal, IPullSink
         _stream = subjects.StreamOf(options.Queue);
         _ready = new(subjects, options.Queue);
         _turns = new(options.LowerPriorityOneIn);
-        _lowerOneIn = options.LowerPriorityOneIn;
+        (_lowerOneIn, _keepsOrder) = (options.LowerPriorityOneIn, options.KeepsOrder);
         _settler = new(this, api, subjects, publisher, _ready, _stream);
         _keeper = new(this);
         _late = new(static state => ((NatsReceiver)state!)._signal.Set(), this, Timeout.Infinite, Timeout.Infinite);
@@ -176,7 +177,10 @@ internal sealed partial class NatsReceiver : IReceiver, ILeaseRenewal, IPullSink
         {
             await _pump.DisposeAsync().ConfigureAwait(false);
             await PullsEndAsync().ConfigureAwait(false);
-            await ReleaseKeptAsync().ConfigureAwait(false);
+            if (!_keepsOrder)
+            {
+                await ReleaseKeptAsync().ConfigureAwait(false);
+            }
         }
         finally
         {

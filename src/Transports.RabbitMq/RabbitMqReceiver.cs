@@ -116,6 +116,11 @@ internal sealed class RabbitMqReceiver : IReceiver
 
         if (_channel is { } channel)
         {
+            if (_options.KeepsOrder)
+            {
+                await HandBackAsync(channel).ConfigureAwait(false);
+            }
+
             await channel.DisposeAsync().ConfigureAwait(false);
         }
 
@@ -155,7 +160,10 @@ internal sealed class RabbitMqReceiver : IReceiver
     private async Task EndAsync(ConsumerChannel channel)
     {
         await channel.PauseAsync(forGood: true).ConfigureAwait(false);
-        await HandBackAsync(channel).ConfigureAwait(false);
+        if (!_options.KeepsOrder)
+        {
+            await HandBackAsync(channel).ConfigureAwait(false);
+        }
     }
 
     private async ValueTask HandBackAsync(ConsumerChannel channel)

@@ -200,15 +200,16 @@ internal sealed class ConsumerPump : IDisposable
                 throw new InvalidOperationException($"The receiver of '{_queue.Name}' returned more deliveries than were asked for.");
             }
 
+            var key = _lanes is null ? null : _handler.KeyOf(delivery);
             if (delivery.Redeliveries >= _queue.MaxRedeliveries)
             {
                 _settling.Post(slot, _handler.GiveUp(slot));
             }
-            else if (delivery.IsSuspect)
+            else if (delivery.IsSuspect || _suspects.Has(key))
             {
-                _suspects.Add(slot);
+                _suspects.Add(slot, key);
             }
-            else if (_lanes?.Enter(slot, _handler.KeyOf(delivery)) != false)
+            else if (_lanes?.Enter(slot, key) != false)
             {
                 _work.Writer.TryWrite(slot);
             }

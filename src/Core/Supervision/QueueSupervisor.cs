@@ -79,6 +79,7 @@ internal sealed class QueueSupervisor(
                 Lease = queue.Lease,
                 LowerPriorityOneIn = (queue.Priority ?? new()).LowerOneIn,
                 Transactions = queue.Transactions,
+                KeepsOrder = queue is { SingleActive: true, Order: not MessageOrder.None },
             },
             stop).ConfigureAwait(false);
         await using (receiver.ConfigureAwait(false))

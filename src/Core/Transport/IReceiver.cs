@@ -69,6 +69,12 @@ public sealed record ReceiverOptions
     /// </summary>
     public int LowerPriorityOneIn { get; init; } = PriorityOptions.DefaultLowerOneIn;
 
+    /// <summary>
+    /// What was not given out when the receiver stops is handed back when it is closed, so that it comes behind what is released until then. For queues with an
+    /// order and a single active consumer: nobody else takes from them meanwhile.
+    /// </summary>
+    public bool KeepsOrder { get; init; }
+
     /// <summary>The most transactions that are open at once (<see cref="ITransactionalReceiver"/>); 0 where none is used.</summary>
     public int Transactions { get; init; }
 }

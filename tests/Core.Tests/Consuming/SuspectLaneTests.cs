@@ -38,7 +38,7 @@ public sealed class SuspectLaneTests : IAsyncDisposable
         var innocent = _parts.Fill(new ScriptedDelivery("innocent"));
         foreach (var redeliveries in new[] { 4, 2, 3 })
         {
-            _lane.Add(_parts.Fill(new ScriptedDelivery($"suspect {redeliveries}", redeliveries)));
+            _lane.Add(_parts.Fill(new ScriptedDelivery($"suspect {redeliveries}", redeliveries)), null);
         }
 
         var running = _lane.RunAsync(_stop.Token).AsTask();
@@ -61,13 +61,36 @@ public sealed class SuspectLaneTests : IAsyncDisposable
         Assert.Equal(places, _parts.Window.Free);
     }
 
+    [Theory]
+    [InlineData(MessageOrder.None, "3", "1,2")]
+    [InlineData(MessageOrder.ByKey, "1", "2,3")]
+    public async Task In_a_queue_with_an_order_the_first_that_came_runs_and_the_others_go_back_in_their_order(MessageOrder order, string runs, string goBack)
+    {
+        var lane = new SuspectLane(_parts.Window, _work.Writer, _settling, _parts.Queue with { Order = order }, _parts.Log);
+        foreach (var (id, redeliveries) in new[] { ("1", 4), ("2", 4), ("3", 3) })
+        {
+            lane.Add(_parts.Fill(new ScriptedDelivery(id, redeliveries)), id == "2" ? "key" : null);
+        }
+
+        Assert.Equal((true, false, false), (lane.Has("key"), lane.Has("other"), lane.Has(null)));
+        _settled = _settling.RunAsync(CancellationToken.None);
+        var running = lane.RunAsync(_stop.Token).AsTask();
+        var suspect = await _work.Reader.ReadAsync().AsTask().WaitAsync(Patience);
+        Assert.Equal(runs, suspect.Delivery!.Envelope.Id);
+        Assert.Equal(goBack.Split(','), _parts.Receiver.Told.Select(static one => one.Item1));
+
+        _settling.Post(suspect, Settlement.Ack(suspect.Delivery));
+        await running.WaitAsync(Patience);
+        Assert.False(lane.Has("key"));
+    }
+
     [Fact]
     public async Task Stopped_while_others_run_it_hands_every_suspect_back()
     {
         var places = _parts.Window.Free;
         var innocent = _parts.Fill(new ScriptedDelivery("innocent"));
-        _lane.Add(_parts.Fill(new ScriptedDelivery("1", 2)));
-        _lane.Add(_parts.Fill(new ScriptedDelivery("2", 2)));
+        _lane.Add(_parts.Fill(new ScriptedDelivery("1", 2)), null);
+        _lane.Add(_parts.Fill(new ScriptedDelivery("2", 2)), null);
         _settled = _settling.RunAsync(CancellationToken.None);
         var running = _lane.RunAsync(_stop.Token).AsTask();
 
