@@ -55,10 +55,10 @@ public abstract class FlowScenarios(TransportFixture fixture) : HostScenarios(fi
         const int count = 300;
         const int keys = 5;
         var (queue, topic) = (NewName(), NewName());
-        var handled = new ConcurrentQueue<int>();
-        var first = await StartAsync();
+        var handled = new ConcurrentQueue<(int Number, string By)>();
+        var first = await StartAsync("first");
         await UntilAsync(() => first.Status.Queues[queue] == QueueState.Receiving);
-        var second = await StartAsync();
+        var second = await StartAsync("second");
         await UntilAsync(() => second.Status.Queues[queue] == QueueState.Standby);
         for (var i = 0; i < count; i++)
         {
@@ -70,18 +70,21 @@ public abstract class FlowScenarios(TransportFixture fixture) : HostScenarios(fi
         await UntilAsync(() => handled.Count >= count);
         await Task.Delay(Fixture.Quiet, Time, Deadline);
 
-        Assert.Equal(Enumerable.Range(0, count), handled.Order());
-        if (Fixture.ReleasesKeepOrder)
+        Assert.Equal(Enumerable.Range(0, count), handled.Select(static one => one.Number).Order());
+
+        // On a machine that halts a process for seconds, its place is lost and taken again; then the order is not promised.
+        var changes = handled.Zip(handled.Skip(1)).Count(static two => two.First.By != two.Second.By);
+        if (Fixture.ReleasesKeepOrder && changes == 1)
         {
-            Assert.All(handled.GroupBy(static number => number % keys), static key => Assert.Equal(key.Order(), key));
+            Assert.All(handled.Select(static one => one.Number).GroupBy(static number => number % keys), static key => Assert.Equal(key.Order(), key));
         }
 
-        Task<ScenarioHost> StartAsync() => StartHostAsync(messaging => messaging.UseStateStore(_ => new InMemoryStateStore(_state)).AddConsumer<Job>(
+        Task<ScenarioHost> StartAsync(string name) => StartHostAsync(messaging => messaging.UseStateStore(_ => new InMemoryStateStore(_state)).AddConsumer<Job>(
             queue,
             async (job, _, token) =>
             {
                 await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System, token);
-                handled.Enqueue(job.Number);
+                handled.Enqueue((job.Number, name));
                 return Outcome.Ack;
             },
             On(topic, options => options with { Concurrency = 4, SingleActive = true, Order = MessageOrder.ByKey, Lease = LongLease })));
