@@ -14,10 +14,8 @@ namespace Postrider.Transports.Nats;
 internal sealed class ServerClock(JetStreamApi api, string stream, string subject, (string Name, string Value)? header = null) : IDisposable
 {
     private const string Doing = "ask for the time";
-    private static readonly TimeSpan Fresh = TimeSpan.FromSeconds(10);
     private readonly SemaphoreSlim _one = new(1, 1);
-    private long _askedAt;
-    private long _nanoseconds;
+    private volatile ServerTime? _last;
 
     /// <summary>Asks the server if the last answer is not fresh.</summary>
     public async ValueTask RefreshAsync(CancellationToken cancellationToken)
@@ -25,7 +23,7 @@ internal sealed class ServerClock(JetStreamApi api, string stream, string subjec
         await _one.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            if (_askedAt != 0 && Stopwatch.GetElapsedTime(_askedAt) < Fresh)
+            if (_last is { } last && last.IsFresh(Stopwatch.GetTimestamp()))
             {
                 return;
             }
@@ -36,12 +34,12 @@ internal sealed class ServerClock(JetStreamApi api, string stream, string subjec
                 headers[one.Name] = one.Value;
             }
 
+            var sent = Stopwatch.GetTimestamp();
             _ = await api.StoreAsync(subject, default, headers, Doing, cancellationToken).ConfigureAwait(false) ?? throw NatsErrors.Lost(Doing, api.Links.Where);
             var answer = await api.GetMessageAsync(stream, $$"""{"last_by_subj":"{{subject}}"}""", Doing, cancellationToken).ConfigureAwait(false);
             var now = Stopwatch.GetTimestamp();
             var stored = answer.OrThrow(Doing, api.Links.Where).Root.GetProperty("message").GetProperty("time").GetDateTimeOffset();
-            Volatile.Write(ref _nanoseconds, (stored - DateTimeOffset.UnixEpoch).Ticks * 100);
-            Volatile.Write(ref _askedAt, now);
+            _last = ServerTime.Told((stored - DateTimeOffset.UnixEpoch).Ticks * 100, sent, now, _last);
         }
         finally
         {
@@ -55,7 +53,7 @@ internal sealed class ServerClock(JetStreamApi api, string stream, string subjec
     /// <summary>How long ago something was stored, at least.</summary>
     public TimeSpan Since(long storedAt)
     {
-        var now = Volatile.Read(ref _nanoseconds) + (Stopwatch.GetElapsedTime(Volatile.Read(ref _askedAt)).Ticks * 100);
+        var now = _last?.At(Stopwatch.GetTimestamp()) ?? 0;
         // A little less, as times are cut to ticks.
         return TimeSpan.FromTicks(((now - storedAt) / 100) - 20);
     }

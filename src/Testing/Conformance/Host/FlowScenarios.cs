@@ -72,12 +72,14 @@ public abstract class FlowScenarios(TransportFixture fixture) : HostScenarios(fi
 
         Assert.Equal(Enumerable.Range(0, count), handled.Select(static one => one.Number).Order());
 
-        // On a machine that halts a process for seconds, its place is lost and taken again; then the order is not promised.
-        var changes = handled.Zip(handled.Skip(1)).Count(static two => two.First.By != two.Second.By);
-        if (Fixture.ReleasesKeepOrder && changes == 1)
+        if (!Fixture.ReleasesKeepOrder)
         {
-            Assert.All(handled.Select(static one => one.Number).GroupBy(static number => number % keys), static key => Assert.Equal(key.Order(), key));
+            return;
         }
+
+        var changes = handled.Zip(handled.Skip(1)).Count(static two => two.First.By != two.Second.By);
+        Assert.SkipWhen(changes != 1, $"The machine halted a process for seconds, so its place was lost: it changed {changes} times, and the order is not promised then.");
+        Assert.All(handled.Select(static one => one.Number).GroupBy(static number => number % keys), static key => Assert.Equal(key.Order(), key));
 
         Task<ScenarioHost> StartAsync(string name) => StartHostAsync(messaging => messaging.UseStateStore(_ => new InMemoryStateStore(_state)).AddConsumer<Job>(
             queue,
