@@ -12,8 +12,8 @@ namespace Postrider.Transports.Nats;
 /// of its delay, which the server times, and when it comes again and is due, stored as ready and acked.
 /// </summary>
 /// <remarks>
-/// The server's timer is not trusted: after a crash it may fire early. What a process has in hand when it stops it gives back; what it has when it is killed is taken up
-/// by another after five seconds. A copy made twice has the same id, so the server keeps one.
+/// The server's timer is not trusted: after a crash it may fire early. What a process has in hand when it stops it gives back; what it has when it is killed, or is on
+/// its way to it when it stops, is taken up by another after a second. A copy made twice has the same id, so the server keeps one.
 /// </remarks>
 internal sealed class DelayPump(JetStreamApi api, Subjects subjects, NatsPublisher publisher, ServerClock clock, ReadySubjects ready, string queue, ILogger log) : IPullSink, IAsyncDisposable
 {

@@ -9,8 +9,8 @@ internal sealed class NatsTopology(JetStreamApi api, Subjects subjects, Registry
     /// <summary>How long a message is held without a sign, at most; longer leases are kept up by their receivers (<see cref="LeaseKeeper"/>).</summary>
     public static readonly TimeSpan LongestAckWait = TimeSpan.FromSeconds(30);
 
-    /// <summary>After how long a parked message is taken up again that a process had in hand when it ended.</summary>
-    private static readonly TimeSpan ParkedAckWait = TimeSpan.FromSeconds(5);
+    /// <summary>After how long a parked message is taken up again that a process had in hand when it ended, or that the server was just handing to it.</summary>
+    private static readonly TimeSpan ParkedAckWait = TimeSpan.FromSeconds(1);
 
     /// <summary>Whoever takes longer than this to change a consumer is taken for dead.</summary>
     private static readonly TimeSpan LongestChange = TimeSpan.FromSeconds(3);

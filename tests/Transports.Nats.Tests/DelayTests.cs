@@ -95,4 +95,34 @@ public sealed class DelayTests
         await using var receiver = await transport.OpenAsync(queue);
         Assert.Equal(100, (await receiver.DrainAsync(100)).Select(one => one.Envelope.Id).Distinct().Count());
     }
+
+    /// <summary>The server may be handing a message to a process that is just ending, which never sees it then.</summary>
+    [Fact]
+    public async Task What_is_on_its_way_to_a_process_that_ends_is_not_late()
+    {
+        Server.Require();
+        var delay = TimeSpan.FromMilliseconds(400);
+        var late = await Task.WhenAll(Enumerable.Range(0, 8).Select(async _ =>
+        {
+            var latest = TimeSpan.Zero;
+            await using var transport = Server.Transport();
+            for (var i = 0; i < 8; i++)
+            {
+                var queue = Server.NewQueue();
+                await transport.DeclareAsync(queue);
+                var start = Stopwatch.GetTimestamp();
+                var ending = await transport.OpenAsync(queue);
+                var publishing = transport.PublishAsync([new(Destination.Queue(queue), Server.Message("delayed"), delay)]);
+                await Task.WhenAll(publishing, ending.DisposeAsync().AsTask());
+                await using var receiver = await transport.OpenAsync(queue);
+                await receiver.DrainAsync(1);
+                var after = Stopwatch.GetElapsedTime(start) - delay;
+                latest = after > latest ? after : latest;
+            }
+
+            return latest;
+        }));
+
+        Assert.InRange(late.Max(), TimeSpan.Zero, TimeSpan.FromSeconds(2));
+    }
 }
