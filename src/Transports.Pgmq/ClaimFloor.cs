@@ -18,12 +18,25 @@ internal sealed class ClaimFloor(TimeProvider time)
     private DateTime _floor = None;
     private TimeSpan _short;
     private bool _isCompared;
+    private volatile bool _isForgotten;
 
     /// <summary>Whether the last look followed one that passed no dead rows: else what it spent on them may be what claiming takes, of large messages say.</summary>
     public bool IsKnown { get; private set; }
 
     /// <summary>Begins a look: the <c>vt</c> from which on rows are to be claimed.</summary>
-    public DateTime Begin() => _full.Left > TimeSpan.Zero ? _floor : None;
+    public DateTime Begin()
+    {
+        if (_isForgotten)
+        {
+            _isForgotten = false;
+            return None;
+        }
+
+        return _full.Left > TimeSpan.Zero ? _floor : None;
+    }
+
+    /// <summary>The next look goes through everything: a row has got its old <c>vt</c> back. Thread-safe.</summary>
+    public void Forget() => _isForgotten = true;
 
     /// <summary>Ends it.</summary>
     /// <param name="begin">What <see cref="Begin"/> said.</param>

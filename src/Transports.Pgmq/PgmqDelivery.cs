@@ -4,7 +4,7 @@ using Postrider.Core.Transport;
 namespace Postrider.Transports.Pgmq;
 
 /// <summary>A row that is leased to us for as long as its <c>read_ct</c> is ours.</summary>
-internal sealed class PgmqDelivery(PgmqReceiver owner, string queue, Envelope envelope, long id, int reads, int counted)
+internal sealed class PgmqDelivery(PgmqReceiver owner, string queue, Envelope envelope, long id, int reads, int counted, DateTime due)
     : Delivery(queue, envelope, Math.Max(0, reads - 1 - counted))
 {
     private int _settling;
@@ -21,6 +21,9 @@ internal sealed class PgmqDelivery(PgmqReceiver owner, string queue, Envelope en
 
     /// <summary>The reads that are accounted for (<see cref="EnvelopeMapper.Reads"/>).</summary>
     public int Counted { get; } = counted;
+
+    /// <summary>The <c>vt</c> that the row had when it was claimed: its place in the queue.</summary>
+    public DateTime Due { get; } = due;
 
     /// <summary>Not to be renewed: a transaction is open that could not settle what was changed after its begin.</summary>
     public bool IsFixed

@@ -103,13 +103,20 @@ internal sealed partial class PgmqReceiver : IReceiver, ILeaseRenewal, ITransact
     public async ValueTask SettleAsync(ReadOnlyMemory<Settlement> batch, Memory<SettleResult> results, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(results.Length, batch.Length);
+        var goesBackInPlace = false;
         foreach (ref readonly var settlement in batch.Span)
         {
             _ = Own(settlement.Delivery);
+            goesBackInPlace |= settlement.Kind == SettlementKind.Release;
         }
 
         if (await _settler.SettleAsync(batch, results, cancellationToken).ConfigureAwait(false))
         {
+            if (goesBackInPlace)
+            {
+                _floor.Forget();
+            }
+
             // Something went back into the queue; if it is due before the next poll, it is for us to know.
             _wakeUp.Set();
         }
@@ -260,9 +267,9 @@ internal sealed partial class PgmqReceiver : IReceiver, ILeaseRenewal, ITransact
         {
             while (await reader.ReadAsync(CancellationToken.None).ConfigureAwait(false))
             {
-                (_turns is not null && reader.GetBoolean(5) ? lower : claimed).Add(ReadDelivery(reader));
-                var vt = reader.GetDateTime(4);
-                oldest = vt < oldest ? vt : oldest ?? vt;
+                var delivery = ReadDelivery(reader);
+                (_turns is not null && reader.GetBoolean(5) ? lower : claimed).Add(delivery);
+                oldest = delivery.Due < oldest ? delivery.Due : oldest ?? delivery.Due;
             }
 
             var others = TimeSpan.Zero;
@@ -296,7 +303,7 @@ internal sealed partial class PgmqReceiver : IReceiver, ILeaseRenewal, ITransact
         var message = row.IsDBNull(2) ? null : row.GetFieldValue<byte[]>(2);
         var headers = row.IsDBNull(3) ? null : row.GetFieldValue<byte[]>(3);
         var envelope = _reader.Read(id, message, headers, out var counted, out var defect);
-        return new PgmqDelivery(this, _queue, envelope, id, reads, counted) { Defect = defect };
+        return new PgmqDelivery(this, _queue, envelope, id, reads, counted, row.GetDateTime(4)) { Defect = defect };
     }
 
     private async ValueTask ReleaseAsync(List<Delivery> claimed)

@@ -167,21 +167,22 @@ internal sealed class PgmqSettler(Connections connections, string queue, string 
 
     private NpgsqlBatchCommand GiveBack(ReadOnlySpan<Settlement> batch, List<int> places)
     {
-        var (delays, attempts, counted) = (new long[places.Count], new int[places.Count], new int[places.Count]);
+        var (delays, attempts, counted, due) = (new long[places.Count], new int[places.Count], new int[places.Count], new DateTime?[places.Count]);
         for (var i = 0; i < places.Count; i++)
         {
             var settlement = batch[places[i]];
             var delivery = (PgmqDelivery)settlement.Delivery;
             // Going back counts as a read too (see Sql.GiveBack). Of a retry all reads are accounted for; of a hand-back this one and its claim.
-            (delays[i], attempts[i], counted[i]) = settlement.Kind == SettlementKind.Retry
-                ? (PgmqPublisher.Microseconds(settlement.Delay), delivery.Envelope.Attempt + 1, delivery.Reads + 1)
-                : (0, delivery.Envelope.Attempt, delivery.Counted + 2);
+            (delays[i], attempts[i], counted[i], due[i]) = settlement.Kind == SettlementKind.Retry
+                ? (PgmqPublisher.Microseconds(settlement.Delay), delivery.Envelope.Attempt + 1, delivery.Reads + 1, default(DateTime?))
+                : (0L, delivery.Envelope.Attempt, delivery.Counted + 2, delivery.Due);
         }
 
         var command = Command(_giveBack, batch, places);
         command.Parameters.Add(Longs(delays));
         command.Parameters.Add(Ints(attempts));
         command.Parameters.Add(Ints(counted));
+        command.Parameters.Add(new NpgsqlParameter<DateTime?[]> { TypedValue = due, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.TimestampTz });
         return command;
     }
 

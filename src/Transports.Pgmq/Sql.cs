@@ -164,17 +164,18 @@ internal static class Sql
         """;
 
     /// <summary>
-    /// $1 ids, $2 read counts, $3 delays in microseconds, $4 attempts, $5 reads already accounted for. The read count rises, so that it no longer
+    /// $1 ids, $2 read counts, $3 delays in microseconds, $4 attempts, $5 reads already accounted for, $6 the old <c>vt</c> of what goes back to its place, which has no
+    /// delay. The read count rises, so that it no longer
     /// fits what its last holder knows: a renewal under way at the same time would else hide the row for another lease.
     /// </summary>
     public static string GiveBack(string table) =>
         $"""
         update pgmq.q_{table} q
-           set vt = clock_timestamp() + s.delay * interval '1 microsecond',
+           set vt = coalesce(s.due, clock_timestamp() + s.delay * interval '1 microsecond'),
                read_ct = q.read_ct + 1,
                headers = case when jsonb_typeof(q.headers) = 'object' then q.headers else jsonb_build_object() end
                    || jsonb_build_object('{EnvelopeMapper.Attempt}', s.attempt, '{EnvelopeMapper.Reads}', s.counted)
-          from unnest($1, $2, $3, $4, $5) with ordinality as s (id, reads, delay, attempt, counted, place)
+          from unnest($1, $2, $3, $4, $5, $6) with ordinality as s (id, reads, delay, attempt, counted, due, place)
          where q.msg_id = s.id and q.read_ct = s.reads
         returning s.place
         """;

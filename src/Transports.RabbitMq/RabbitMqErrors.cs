@@ -63,9 +63,9 @@ internal static class RabbitMqErrors
                 (TransportError.Timeout, "A delivery was not settled within the server's consumer_timeout, and was given back. Handle messages quicker, or raise consumer_timeout and RabbitMqOptions.ConsumerTimeout."),
             PreconditionFailed when text.Contains("inequivalent", StringComparison.Ordinal) =>
                 (TransportError.TopologyMismatch, "It exists with other properties, which cannot be changed. Rename the queue, or empty and delete the other one."),
-            // A stream that another process makes at this moment.
-            PreconditionFailed when text.Contains("does not have a replica", StringComparison.Ordinal) =>
-                (TransportError.Unavailable, "It is being made; if this persists, the server that is connected to has no copy of the stream."),
+            // A stream that another process makes at this moment; "a running replica" of one whose server has just started.
+            PreconditionFailed when text.Contains("does not have a replica", StringComparison.Ordinal) || text.Contains("does not have a running replica", StringComparison.Ordinal) =>
+                (TransportError.Unavailable, "It is being made or started; if this persists, the server that is connected to has no copy of the stream."),
             PreconditionFailed => (TransportError.Other, "See the server's log."),
             NotAllowed when text.Contains("limit", StringComparison.Ordinal) => (TransportError.Unavailable, "Raise the limit, or use fewer connections."),
             NotAllowed when text.Contains("not found", StringComparison.Ordinal) => (TransportError.TopologyMismatch, "Create the virtual host, or correct the connection string."),

@@ -32,6 +32,16 @@ public sealed class ClaimFloorTests
     }
 
     [Fact]
+    public void The_look_after_a_row_got_its_old_place_back_goes_through_everything()
+    {
+        Look(200);
+        Assert.Equal(Floor, _floor.Begin());
+        _floor.Forget();
+        Assert.Equal(ClaimFloor.None, _floor.Begin());
+        Assert.Equal(Floor, _floor.Begin());
+    }
+
+    [Fact]
     public void What_claiming_takes_by_itself_is_not_in_vain()
     {
         Look(200);

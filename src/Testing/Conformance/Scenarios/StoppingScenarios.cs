@@ -78,6 +78,32 @@ public abstract class StoppingScenarios(TransportFixture fixture) : Scenarios(fi
         await AckAsync(receiver, mine);
     }
 
+    /// <summary>In a queue with an order: not behind those that nobody had taken yet.</summary>
+    [Scenario(Fault.LosesReleases)]
+    public async Task What_is_handed_back_comes_before_what_was_stored_after_it()
+    {
+        Assert.SkipUnless(Fixture.ReleasesKeepOrder, "The broker does not keep the order of what is handed back.");
+        var transport = await ConnectAsync();
+        var queue = await QueueAsync(transport);
+        var sent = Messages(40);
+        await SendAsync(transport, queue, sent);
+        var receiver = await transport.OpenReceiverAsync(new() { Queue = queue, Lease = LongLease, Prefetch = 20, KeepsOrder = true }, Deadline);
+        var taken = await TakeAsync(receiver, 10);
+
+        await receiver.StopAsync(Deadline);
+        await SettledAsync(receiver, [.. taken.Select(Settlement.Release)]);
+        await receiver.DisposeAsync();
+
+        var other = await OpenAsync(await ConnectAsync(), queue);
+        var again = new List<string>();
+        while (again.Count < sent.Length)
+        {
+            again.AddRange((await DrainAsync(other, 4)).Select(static one => one.Envelope.Id));
+        }
+
+        Assert.Equal(sent.Select(static one => one.Id), again);
+    }
+
     [Scenario(Fault.StopLosesClaimed, Fault.StopIgnored)]
     public async Task Stopping_under_load_loses_nothing_and_none_comes_twice()
     {
