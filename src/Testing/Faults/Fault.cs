@@ -84,6 +84,9 @@ public enum Fault
     /// <summary>Delays of publishes and retries are ignored.</summary>
     IgnoresDelay,
 
+    /// <summary>What is delayed comes three seconds late.</summary>
+    DelaysTooLong,
+
     /// <summary>While a message of a queue is delayed nothing else comes from it.</summary>
     DelayedBlockTheQueue,
 

@@ -9,6 +9,9 @@ namespace Postrider.Testing;
 /// </summary>
 internal sealed class FaultSwitch(Fault fault)
 {
+    /// <summary>What <see cref="Fault.DelaysTooLong"/> adds.</summary>
+    public static readonly TimeSpan TooLong = TimeSpan.FromSeconds(3);
+
     private readonly ConcurrentDictionary<string, int> _numbers = new();
     private int _strikes;
 

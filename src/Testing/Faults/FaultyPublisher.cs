@@ -79,6 +79,11 @@ internal sealed class FaultyPublisher(ITransport inner, FaultSwitch fault)
             message = message with { Delay = TimeSpan.Zero };
         }
 
+        if (fault.Hits(Fault.DelaysTooLong, message.Delay > TimeSpan.Zero))
+        {
+            message = message with { Delay = message.Delay + FaultSwitch.TooLong };
+        }
+
         if (fault.Hits(Fault.DelayForgetsPriority, message.Delay > TimeSpan.Zero))
         {
             message = message with { Envelope = message.Envelope with { Priority = null } };

@@ -63,7 +63,8 @@ internal sealed class FaultySettling(ITransport transport, IReceiver inner, Faul
         if (kind == SettlementKind.Retry && settlement.Delay > TimeSpan.Zero)
         {
             fault.Delayed[delivery.Queue] = true;
-            settlement = fault.Hits(Fault.IgnoresDelay) ? Settlement.Retry(delivery, TimeSpan.Zero) : settlement;
+            settlement = fault.Hits(Fault.IgnoresDelay) ? Settlement.Retry(delivery, TimeSpan.Zero)
+                : fault.Hits(Fault.DelaysTooLong) ? Settlement.Retry(delivery, settlement.Delay + FaultSwitch.TooLong) : settlement;
         }
 
         if (delivery.Envelope.Topic is { } topic && fault.Hits(Fault.RetriesEverywhere, kind == SettlementKind.Retry))

@@ -44,6 +44,39 @@ public abstract class DelayScenarios(TransportFixture fixture) : Scenarios(fixtu
         }
     }
 
+    /// <summary>
+    /// Late by at most a second, or a twentieth of the delay, also after the end of the process that published and asked for retries; but for what was due while nobody received.
+    /// </summary>
+    [Scenario(Fault.DelaysTooLong, Fault.DropsDelayed)]
+    public async Task What_is_delayed_is_not_late()
+    {
+        await using var halts = new Halts();
+        var (ending, queue, receiver) = await StartAsync();
+        var delays = Enumerable.Range(1, 6).Select(i => Fixture.Delay * i / 2).ToArray();
+        var (published, retried) = (Messages(delays.Length), Messages(delays.Length));
+        await SendAsync(ending, queue, retried);
+        var taken = await TakeAsync(receiver, retried.Length);
+        await SettledAsync(receiver, [.. taken.Select((one, i) => Settlement.Retry(one, delays[i]))]);
+        var due = taken.Select((one, i) => (one.Envelope.Id, Delay: delays[i])).ToDictionary();
+        if (await StoreDelayedAsync(ending, [.. published.Select((message, i) => To(queue, message, delays[i]))]))
+        {
+            published.Zip(delays).ToList().ForEach(one => due.Add(one.First.Id, one.Second));
+        }
+
+        var stored = Time.GetTimestamp();
+        await receiver.DisposeAsync();
+        await ending.DisposeAsync();
+        receiver = await OpenAsync(await ConnectAsync(), queue);
+        var opened = Time.GetElapsedTime(stored);
+        for (var i = 0; i < due.Count; i++)
+        {
+            var delay = due[(await TakeOneAsync(receiver)).Envelope.Id];
+            var late = Time.GetElapsedTime(stored) - (delay > opened ? delay : opened);
+            var allowed = TimeSpan.FromSeconds(Math.Max(1, delay.TotalSeconds / 20)) + halts.Total;
+            Assert.True(late <= allowed, $"It came {late} late; the delay was {delay}, and the machine was halted for {halts.Total}.");
+        }
+    }
+
     [Scenario(Fault.RoutesDelayedLate, Fault.IgnoresDelay)]
     public async Task A_delayed_topic_publish_goes_to_the_queues_that_were_bound_when_it_was_published()
     {
