@@ -15,6 +15,12 @@ internal sealed record Job
     /// <summary>Its ledger: a line when a handler begins and one when it ends, each written before anything else happens.</summary>
     public required string Ledger { get; init; }
 
+    /// <summary>Where the processes share their state, if the broker does not hold it: a PostgreSQL.</summary>
+    public string? State { get; init; }
+
+    /// <summary>One process at a time, and messages of a key in their order.</summary>
+    public bool SingleActive { get; init; }
+
     public int Concurrency { get; init; } = 16;
 
     /// <summary>How long a handler takes.</summary>

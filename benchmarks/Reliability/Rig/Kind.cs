@@ -13,6 +13,9 @@ internal sealed record Kind(string Name, string Script, Func<MessagingBuilder, s
     /// <summary>Whether a delivery is a process's for a time; on RabbitMQ it is its connection's.</summary>
     public bool HasLeases => Name != "rabbitmq";
 
+    /// <summary>Whether processes can share their state there.</summary>
+    public bool HoldsState => Name != "rabbitmq";
+
     public static Kind Find(string name) => Array.Find(All, kind => kind.Name == name)
         ?? throw new ArgumentException($"There is no broker '{name}': {string.Join(", ", All.Select(static kind => kind.Name))}.");
 }

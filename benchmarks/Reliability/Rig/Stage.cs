@@ -13,6 +13,7 @@ internal sealed class Stage : IAsyncDisposable
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("postrider-led-");
     private readonly ConcurrentQueue<Exception> _failures = new();
     private readonly ConcurrentBag<int> _confirmed = [];
+    private BrokerServer? _state;
     private IHost? _host;
     private int _ledgers;
 
@@ -58,6 +59,16 @@ internal sealed class Stage : IAsyncDisposable
         await _host.Services.GetRequiredService<MessagingStatus>().Ready;
     }
 
+    /// <summary>Lets the workers share their state: on the broker, or on a PostgreSQL beside it.</summary>
+    public async Task ShareStateAsync()
+    {
+        if (!Kind.HoldsState)
+        {
+            _state = new(Kind.Find("pgmq"));
+            await _state.StartAsync();
+        }
+    }
+
     public WorkerProcess Worker(Func<Job, Job>? change = null)
     {
         var job = new Job
@@ -65,6 +76,7 @@ internal sealed class Stage : IAsyncDisposable
             Kind = Kind.Name,
             Address = Address,
             Queue = Queue,
+            State = _state?.Address,
             Ledger = Path.Combine(_folder.FullName, $"{++_ledgers}.log"),
         };
         var worker = new WorkerProcess(change?.Invoke(job) ?? job);
@@ -81,11 +93,11 @@ internal sealed class Stage : IAsyncDisposable
     }
 
     /// <summary>Publishes a message, and keeps it in the ledger when that has returned. What it throws is kept too.</summary>
-    public async Task PublishAsync(int number)
+    public async Task PublishAsync(int number, int keys = 0)
     {
         try
         {
-            await _host!.Services.GetRequiredService<IMessageBus>().SendAsync(Queue, Work.Of(number));
+            await _host!.Services.GetRequiredService<IMessageBus>().SendAsync(Queue, Work.Of(number), keys == 0 ? null : new PublishOptions { Key = $"key {number % keys}" });
             _confirmed.Add(number);
         }
         catch (MessagingException e)
@@ -95,14 +107,14 @@ internal sealed class Stage : IAsyncDisposable
     }
 
     /// <summary>By four at once.</summary>
-    public async Task PublishAsync(int from, int count)
+    public async Task PublishAsync(int from, int count, int keys = 0)
     {
         var next = from - 1;
         await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(async () =>
         {
             for (int number; (number = Interlocked.Increment(ref next)) < from + count;)
             {
-                await PublishAsync(number);
+                await PublishAsync(number, keys);
             }
         })));
     }
@@ -178,6 +190,11 @@ internal sealed class Stage : IAsyncDisposable
         }
 
         await Broker.DisposeAsync();
+        if (_state is { } state)
+        {
+            await state.DisposeAsync();
+        }
+
         _folder.Delete(recursive: true);
     }
 }

@@ -15,7 +15,13 @@ internal static class WorkerProgram
         var builder = Host.CreateApplicationBuilder();
         builder.Logging.ClearProviders();
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = job.DrainTimeout + TimeSpan.FromSeconds(15));
-        Kind.Find(job.Kind).Use(builder.Services.AddMessaging(), job.Address)
+        var messaging = Kind.Find(job.Kind).Use(builder.Services.AddMessaging(), job.Address);
+        if (job.State is { } state)
+        {
+            messaging.UsePostgresState(state);
+        }
+
+        messaging
             .UseSerializer(new JsonMessageSerializer(JobJson.Default.Options))
             .Configure(options => options with { DrainTimeout = job.DrainTimeout })
             .AddConsumer<Work>(job.Queue, (work, context, cancellationToken) => HandleAsync(job, ledger, work, context, cancellationToken), options => options with
@@ -23,6 +29,8 @@ internal static class WorkerProgram
                 Concurrency = job.Concurrency,
                 Lease = job.Lease,
                 MaxRedeliveries = job.MaxRedeliveries,
+                SingleActive = job.SingleActive,
+                Order = job.SingleActive ? MessageOrder.ByKey : MessageOrder.None,
                 Retry = RetryPolicy.Fixed(job.RetryDelay) with { MaxAttempts = job.MaxAttempts },
             });
         var host = builder.Build();

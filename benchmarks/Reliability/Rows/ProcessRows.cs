@@ -145,6 +145,38 @@ internal static class ProcessRows
         return new(default, $"{stage.Sizes.Backlog} waiting, {handled} handled; the worker's most memory grew by {grown} MB (allowed {allowed})", grown > allowed ? "it took too much memory" : null);
     }
 
+    public static async Task<RowResult> FailoverAsync(Stage stage)
+    {
+        const int batch = 300, free = 20;
+        var (kills, takeovers) = (stage.Sizes.IsFull ? 10 : 2, new List<double>());
+        await stage.ShareStateAsync();
+        await stage.PublisherAsync();
+        var active = await stage.ReadyWorkerAsync(Single);
+        for (var i = 0; i < kills; i++)
+        {
+            var standby = await stage.ReadyWorkerAsync(Single);
+            await stage.PublishAsync(i * batch, batch - free, keys: 8);
+            await stage.UntilAsync(lines => lines.Exists(line => line.What == 'B' && line.Process == active.Id), "the active one works");
+            var dead = Stage.Now();
+            await active.KillAsync();
+            // What the dead one held comes when its lease is over; these are free.
+            await stage.PublishAsync(((i + 1) * batch) - free, free, keys: 8);
+            await stage.UntilAsync(lines => lines.Exists(line => line.What == 'B' && line.Process == standby.Id), "the other takes over");
+            takeovers.Add((stage.Lines().Where(line => line.What == 'B' && line.Process == standby.Id).Min(static line => line.At) - dead) / 1000.0);
+            active = standby;
+        }
+
+        var account = await stage.AccountAsync();
+        var worked = stage.Lines().Where(static line => line.What == 'B').OrderBy(static line => line.At).Select(static line => line.Process).ToList();
+        var changes = worked.Zip(worked.Skip(1)).Count(static two => two.First != two.Second);
+        var worst = takeovers.Max();
+        return new(
+            account, $"{kills} kills; takeover {takeovers.Min():0.0} to {worst:0.0} s; {changes} changes of who works",
+            worst > 5 ? "the takeover took longer than 5 s" : changes > kills ? "two worked at once" : account.Doubled > kills * Window ? "more were doubled than were under way" : null);
+
+        static Job Single(Job job) => job with { SingleActive = true, Handling = TimeSpan.FromMilliseconds(20) };
+    }
+
     private static async Task<RowResult> TerminatedAsync(Stage stage, TimeSpan handling, int hanging, TimeSpan more)
     {
         var grace = TimeSpan.FromSeconds(stage.Sizes.IsFull ? 10 : 4);

@@ -25,6 +25,7 @@ internal sealed record Row(int Number, string Fault, bool IsInShort, Func<Stage,
         new(17, "SIGTERM under load", true, ProcessRows.TerminatedAsync),
         new(18, "SIGTERM with a handler that hangs", true, ProcessRows.TerminatedHangingAsync),
         new(19, "a backlog that a slow consumer cannot keep up with", false, ProcessRows.BacklogAsync),
+        new(33, "the active one of a single active consumer is killed (kill -9)", true, ProcessRows.FailoverAsync),
     ];
 }
 
