@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using Postrider.Core.Transport;
 using RabbitMQ.Client;
 
@@ -18,6 +19,14 @@ internal sealed class ConsumerChannel : IAsyncDisposable
     /// <summary>How long a first subscription waits for what is there of each level.</summary>
     private static readonly TimeSpan LongestFill = TimeSpan.FromMilliseconds(250);
 
+    /// <summary>How much is pushed of an ordered queue.</summary>
+    private const int LargestOrdered = 128;
+
+    /// <summary>How long whoever consumed an ordered queue before may stay. A client that is not ours may consume it, too.</summary>
+    private static readonly TimeSpan LongestParting = TimeSpan.FromSeconds(2);
+
+    private static readonly TimeSpan BetweenLooks = TimeSpan.FromMilliseconds(20);
+
     /// <summary>So many commands of a channel to one queue the broker lets run before it holds further ones back (32, less a margin).</summary>
     private const int QuickSettlements = 24;
 
@@ -32,6 +41,8 @@ internal sealed class ConsumerChannel : IAsyncDisposable
     private ulong _lastToFill;
     private int _first;
     private long _neededAt;
+    private readonly bool _keepsOrder;
+    private int _tags;
     private readonly long[] _settled = new long[QuickSettlements];
     private int _settlements;
     private volatile bool _ended;
@@ -40,7 +51,7 @@ internal sealed class ConsumerChannel : IAsyncDisposable
     private ConsumerChannel(IChannel channel, ReceiverOptions options, bool hasLevels, Connections connections)
     {
         (Channel, _queue, _connections, _doing) = (channel, options.Queue, connections, $"receive from '{options.Queue}'");
-        _prefetch = Math.Min(options.Prefetch, ushort.MaxValue);
+        (_prefetch, _keepsOrder) = (Math.Min(options.Prefetch, ushort.MaxValue), options.KeepsOrder);
         // The highest first, so that what is pushed first when all of them wait is of the highest.
         _subscriptions = [.. (hasLevels ? Enumerable.Range(Priorities.Lowest, Priorities.Count).Reverse() : [Priorities.Default])
             .Select(level => new Subscription(this, Priorities.SubQueue(_queue, level), level))];
@@ -68,6 +79,11 @@ internal sealed class ConsumerChannel : IAsyncDisposable
     /// <summary>How many messages the broker has pushed that are not settled.</summary>
     public int Held => _failure is null ? Pushed.Count + Unsettled.Taken : 0;
 
+    /// <summary>
+    /// Names a subscription. When a channel closes, the broker takes back what is unsettled in the order of these names, and of each in the order in which it had pushed it.
+    /// </summary>
+    public string NextTag() => string.Create(CultureInfo.InvariantCulture, $"{Interlocked.Increment(ref _tags):D8}");
+
     /// <summary>To be called before each ack and nack.</summary>
     public void NoteSettlement() => _settled[(uint)Interlocked.Increment(ref _settlements) % QuickSettlements] = Stopwatch.GetTimestamp();
 
@@ -85,7 +101,7 @@ internal sealed class ConsumerChannel : IAsyncDisposable
                 var ready = new uint[opened._subscriptions.Length];
                 for (var i = 0; i < ready.Length; i++)
                 {
-                    ready[i] = (await channel.QueueDeclarePassiveAsync(opened._subscriptions[i].Queue).ConfigureAwait(false)).MessageCount;
+                    ready[i] = await opened.ReadyAsync(opened._subscriptions[i].Queue).ConfigureAwait(false);
                 }
 
                 opened._ready = hasLevels ? ready : null;
@@ -110,6 +126,12 @@ internal sealed class ConsumerChannel : IAsyncDisposable
     /// </summary>
     public int Fit(int max)
     {
+        if (_keepsOrder)
+        {
+            // What is on its way to a subscription that is cancelled goes back, which RabbitMQ 3 counts like a crash. So there is but one.
+            return Math.Min(_prefetch, LargestOrdered);
+        }
+
         var needed = Unsettled.Taken + max;
         if (_first == 0)
         {
@@ -162,14 +184,12 @@ internal sealed class ConsumerChannel : IAsyncDisposable
         }
     }
 
-    /// <summary>Lets the broker push no more. What was pushed before stays here.</summary>
-    /// <param name="forGood">Ends the wait of who waits, too.</param>
-    public async Task PauseAsync(bool forGood)
+    /// <summary>Lets the broker push no more, until it is subscribed to again. What was pushed before stays here.</summary>
+    public async Task PauseAsync()
     {
         await _change.WaitAsync().ConfigureAwait(false);
         try
         {
-            _ended |= forGood;
             await CancelAsync().ConfigureAwait(false);
         }
         catch (Exception e)
@@ -178,11 +198,34 @@ internal sealed class ConsumerChannel : IAsyncDisposable
         }
         finally
         {
-            if (forGood)
-            {
-                Pushed.End();
-            }
+            _change.Release();
+        }
+    }
 
+    /// <summary>
+    /// Ends receiving. What was pushed before stays here. With an order the subscription goes on until the channel closes, and what comes is held: while it is there, another receiver can
+    /// tell that this one has not handed back yet (<see cref="ReadyAsync"/>).
+    /// </summary>
+    public Task EndAsync() => EndAsync(cancels: !_keepsOrder);
+
+    private async Task EndAsync(bool cancels)
+    {
+        await _change.WaitAsync().ConfigureAwait(false);
+        try
+        {
+            _ended = true;
+            if (cancels)
+            {
+                await CancelAsync().ConfigureAwait(false);
+            }
+        }
+        catch (Exception e)
+        {
+            Fail(_connections.Failed(e, _doing));
+        }
+        finally
+        {
+            Pushed.End();
             _change.Release();
         }
     }
@@ -235,7 +278,7 @@ internal sealed class ConsumerChannel : IAsyncDisposable
             _filled.TrySetResult();
         }
 
-        return added || _failure is not null
+        return added || _keepsOrder || _failure is not null
             ? Task.CompletedTask
             : Channel.BasicNackAsync(deliveryTag, multiple: false, requeue: true, CancellationToken.None).AsTask();
     }
@@ -276,6 +319,24 @@ internal sealed class ConsumerChannel : IAsyncDisposable
         }
     }
 
+    /// <summary>
+    /// How many messages wait in a queue. With an order, when whoever consumed it before is gone: a channel's end is told to its owner before the queue has taken back what was
+    /// unsettled, and what others are given meanwhile would overtake that.
+    /// </summary>
+    private async Task<uint> ReadyAsync(string queue)
+    {
+        for (var started = Stopwatch.GetTimestamp(); ;)
+        {
+            var told = await Channel.QueueDeclarePassiveAsync(queue).ConfigureAwait(false);
+            if (!_keepsOrder || told.ConsumerCount == 0 || Stopwatch.GetElapsedTime(started) > LongestParting)
+            {
+                return told.MessageCount;
+            }
+
+            await Task.Delay(BetweenLooks, TimeProvider.System).ConfigureAwait(false);
+        }
+    }
+
     /// <summary>Whether so many settlements came so quickly one after the other, and just now, that the broker may not be through with them.</summary>
     private bool HasUnsettled()
     {
@@ -285,17 +346,17 @@ internal sealed class ConsumerChannel : IAsyncDisposable
 
     /// <summary>
     /// A broker under load keeps acks of a quorum queue in the channel's process for some milliseconds, and forgets them when the channel is
-    /// closed meanwhile: the messages come again. Beginning and ending to consume go through the queue's log, and all acks before them. What is pushed for it is handed back.
+    /// closed meanwhile: the messages come again. Beginning to consume goes through the queue's log, and all acks before it. What is pushed for it is handed back.
     /// </summary>
     private async ValueTask FlushAsync()
     {
         try
         {
-            await PauseAsync(forGood: true).WaitAsync(LongestFlush, TimeProvider.System).ConfigureAwait(false);
+            await EndAsync(cancels: true).WaitAsync(LongestFlush, TimeProvider.System).ConfigureAwait(false);
             await Channel.BasicQosAsync(0, 1, global: false).WaitAsync(LongestFlush, TimeProvider.System).ConfigureAwait(false);
             foreach (var subscription in _subscriptions)
             {
-                await subscription.FlushAsync(LongestFlush).ConfigureAwait(false);
+                await subscription.FlushAsync(LongestFlush, goesOn: _keepsOrder).ConfigureAwait(false);
             }
         }
         catch (Exception)

@@ -88,7 +88,7 @@ internal sealed class RabbitMqReceiver : IReceiver
             }
         }
 
-        return _settler.SettleAsync(batch, results, cancellationToken);
+        return _settler.SettleAsync(batch, results, leaves: _options.KeepsOrder && _stopped, cancellationToken);
     }
 
     public async ValueTask StopAsync(CancellationToken cancellationToken)
@@ -116,11 +116,7 @@ internal sealed class RabbitMqReceiver : IReceiver
 
         if (_channel is { } channel)
         {
-            if (_options.KeepsOrder)
-            {
-                await HandBackAsync(channel).ConfigureAwait(false);
-            }
-
+            // With an order its end hands back what is left.
             await channel.DisposeAsync().ConfigureAwait(false);
         }
 
@@ -146,7 +142,7 @@ internal sealed class RabbitMqReceiver : IReceiver
     /// <summary>Suspects, when the broker pushes no more and they are all that is left of what it has pushed; until then, the others.</summary>
     private async ValueTask<List<Delivery>?> TakeSuspectsAsync(ConsumerChannel channel, int max)
     {
-        await channel.PauseAsync(forGood: false).ConfigureAwait(false);
+        await channel.PauseAsync().ConfigureAwait(false);
         if (channel.Pushed.Take(max) is { } others)
         {
             return others;
@@ -159,7 +155,7 @@ internal sealed class RabbitMqReceiver : IReceiver
 
     private async Task EndAsync(ConsumerChannel channel)
     {
-        await channel.PauseAsync(forGood: true).ConfigureAwait(false);
+        await channel.EndAsync().ConfigureAwait(false);
         if (!_options.KeepsOrder)
         {
             await HandBackAsync(channel).ConfigureAwait(false);

@@ -12,7 +12,11 @@ internal sealed class RabbitMqSettler(DelayedPublisher publisher, string queue)
 {
     private readonly string _deadLetters = Names.DeadLetterQueue(queue);
 
-    public async ValueTask SettleAsync(ReadOnlyMemory<Settlement> batch, Memory<SettleResult> results, CancellationToken cancellationToken)
+    /// <param name="batch">What to settle.</param>
+    /// <param name="results">The result of each.</param>
+    /// <param name="leaves">Hand-backs are left to the end of the channel, which keeps their order.</param>
+    /// <param name="cancellationToken">Ends what has not begun.</param>
+    public async ValueTask SettleAsync(ReadOnlyMemory<Settlement> batch, Memory<SettleResult> results, bool leaves, CancellationToken cancellationToken)
     {
         var (copies, acks) = (0, 0);
         ConsumerChannel? channel = null;
@@ -23,6 +27,11 @@ internal sealed class RabbitMqSettler(DelayedPublisher publisher, string queue)
             if (!delivery.TryBegin() || delivery.Channel.Failure is not null)
             {
                 results.Span[i] = SettleResult.Lost;
+            }
+            else if (leaves && settlement.Kind == SettlementKind.Release)
+            {
+                // Unsettled it stays, so that no ack of several covers it.
+                results.Span[i] = SettleResult.Settled;
             }
             else if (NeedsCopy(settlement))
             {
@@ -56,7 +65,7 @@ internal sealed class RabbitMqSettler(DelayedPublisher publisher, string queue)
     public async ValueTask HandBackAsync(Settlement[] batch)
     {
         var results = new SettleResult[batch.Length];
-        await SettleAsync(batch, results, CancellationToken.None).ConfigureAwait(false);
+        await SettleAsync(batch, results, leaves: false, CancellationToken.None).ConfigureAwait(false);
         for (var i = 0; i < batch.Length; i++)
         {
             if (results[i].Status == SettleStatus.Failed)

@@ -10,7 +10,8 @@ internal sealed class Subscription(ConsumerChannel owner, string queue, int leve
 
     public string Queue { get; } = queue;
 
-    public async Task BeginAsync() => _tag = await Channel.BasicConsumeAsync(Queue, autoAck: false, this).ConfigureAwait(false);
+    public async Task BeginAsync() =>
+        _tag = await Channel.BasicConsumeAsync(Queue, autoAck: false, owner.NextTag(), noLocal: false, exclusive: false, null, this).ConfigureAwait(false);
 
     /// <summary>Nothing comes after it. Without effect where nothing was begun.</summary>
     public async ValueTask CancelAsync()
@@ -31,12 +32,17 @@ internal sealed class Subscription(ConsumerChannel owner, string queue, int leve
     public void End() => _cancelled?.TrySetResult();
 
     /// <summary>Through the queue's log, and all acks before it. At most one message is pushed for it.</summary>
-    public async Task FlushAsync(TimeSpan patience)
+    /// <param name="patience">How long each step may take.</param>
+    /// <param name="goesOn">It stays until the channel closes.</param>
+    public async Task FlushAsync(TimeSpan patience, bool goesOn)
     {
         var tag = await Channel.BasicConsumeAsync(
-            Queue, autoAck: false, "", noLocal: false, exclusive: false, new Dictionary<string, object?> { ["x-priority"] = -1000 }, this)
+            Queue, autoAck: false, owner.NextTag(), noLocal: false, exclusive: false, new Dictionary<string, object?> { ["x-priority"] = -1000 }, this)
             .WaitAsync(patience, TimeProvider.System).ConfigureAwait(false);
-        await Channel.BasicCancelAsync(tag).WaitAsync(patience, TimeProvider.System).ConfigureAwait(false);
+        if (!goesOn)
+        {
+            await Channel.BasicCancelAsync(tag).WaitAsync(patience, TimeProvider.System).ConfigureAwait(false);
+        }
     }
 
     public override Task HandleBasicDeliverAsync(

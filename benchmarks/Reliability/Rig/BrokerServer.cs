@@ -1,4 +1,6 @@
+using System.Data.Common;
 using System.Diagnostics;
+using System.Globalization;
 using Postrider.Benchmarks;
 
 namespace Postrider.Reliability.Rig;
@@ -10,6 +12,15 @@ internal sealed class BrokerServer(Kind kind) : IAsyncDisposable
 
     /// <summary>Stays the same over kills and starts.</summary>
     public string Address { get; private set; } = "";
+
+    public int Port => Uri.TryCreate(Address, UriKind.Absolute, out var uri) && uri.Port > 0
+        ? uri.Port
+        : int.Parse((string)new DbConnectionStringBuilder { ConnectionString = Address }["Port"], CultureInfo.InvariantCulture);
+
+    /// <summary>The address of something that stands in front of it.</summary>
+    public string AddressWith(int port) => Uri.TryCreate(Address, UriKind.Absolute, out var uri) && uri.Port > 0
+        ? new UriBuilder(uri) { Port = port }.Uri.ToString()
+        : new DbConnectionStringBuilder { ConnectionString = Address, ["Port"] = port }.ConnectionString;
 
     public async Task StartAsync() => Address = await ScriptAsync("start");
 

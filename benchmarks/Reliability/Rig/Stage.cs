@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -29,6 +31,9 @@ internal sealed class Stage : IAsyncDisposable
 
     /// <summary>Where applications connect to: the broker, or what a row has put between.</summary>
     public string Address { get; set; } = "";
+
+    /// <summary>How many keys messages have; 0: they have none.</summary>
+    public int Keys { get; set; }
 
     /// <summary>Messages whose publish has returned.</summary>
     public IReadOnlyCollection<int> Confirmed => _confirmed;
@@ -93,11 +98,11 @@ internal sealed class Stage : IAsyncDisposable
     }
 
     /// <summary>Publishes a message, and keeps it in the ledger when that has returned. What it throws is kept too.</summary>
-    public async Task PublishAsync(int number, int keys = 0)
+    public async Task PublishAsync(int number)
     {
         try
         {
-            await _host!.Services.GetRequiredService<IMessageBus>().SendAsync(Queue, Work.Of(number), keys == 0 ? null : new PublishOptions { Key = $"key {number % keys}" });
+            await _host!.Services.GetRequiredService<IMessageBus>().SendAsync(Queue, Work.Of(number), Keys == 0 ? null : new PublishOptions { Key = $"key {number % Keys}" });
             _confirmed.Add(number);
         }
         catch (MessagingException e)
@@ -107,14 +112,14 @@ internal sealed class Stage : IAsyncDisposable
     }
 
     /// <summary>By four at once.</summary>
-    public async Task PublishAsync(int from, int count, int keys = 0)
+    public async Task PublishAsync(int from, int count)
     {
         var next = from - 1;
         await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(async () =>
         {
             for (int number; (number = Interlocked.Increment(ref next)) < from + count;)
             {
-                await PublishAsync(number, keys);
+                await PublishAsync(number);
             }
         })));
     }
@@ -135,6 +140,31 @@ internal sealed class Stage : IAsyncDisposable
         }
 
         return lines;
+    }
+
+    /// <summary>Starts the broker again.</summary>
+    /// <returns>The moment from which on it took connections.</returns>
+    public async Task<long> StartBrokerAsync()
+    {
+        var starting = Broker.StartAsync();
+        var port = Broker.Port;
+        while (!starting.IsCompleted)
+        {
+            try
+            {
+                using var connection = new TcpClient();
+                await connection.ConnectAsync(IPAddress.Loopback, port);
+                break;
+            }
+            catch (SocketException)
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System);
+            }
+        }
+
+        var back = Now();
+        await starting;
+        return back;
     }
 
     /// <summary>Waits until the ledger is so.</summary>

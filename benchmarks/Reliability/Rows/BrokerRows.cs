@@ -1,4 +1,3 @@
-using System.Data.Common;
 using System.Diagnostics;
 using Postrider.Reliability.Rig;
 
@@ -65,8 +64,7 @@ internal static class BrokerRows
             return new(default, $"exit code {worker.ExitCode}", "the application ended");
         }
 
-        await stage.Broker.StartAsync();
-        var back = Stage.Now();
+        var back = await stage.StartBrokerAsync();
         var account = await stage.AccountAsync();
         var recovery = Recovery(stage, back);
         return new(account, $"absent {stage.Sizes.Absence.TotalSeconds:0} s; first message after {recovery:0.0} s", recovery > 10 ? "it took longer than 10 s" : null);
@@ -74,9 +72,8 @@ internal static class BrokerRows
 
     public static async Task<RowResult> ResetAsync(Stage stage)
     {
-        var (address, port) = Split(stage);
-        using var network = new TcpProxy(port);
-        stage.Address = address(network.Port);
+        using var network = new TcpProxy(stage.Broker.Port);
+        stage.Address = stage.Broker.AddressWith(network.Port);
         await stage.PublisherAsync();
         await stage.ReadyWorkerAsync();
         await stage.ReadyWorkerAsync();
@@ -133,8 +130,7 @@ internal static class BrokerRows
 
             await end();
             await Task.Delay(TimeSpan.FromSeconds(2), TimeProvider.System);
-            await stage.Broker.StartAsync();
-            var back = Stage.Now();
+            var back = await stage.StartBrokerAsync();
             await stage.UntilAsync(lines => lines.Exists(line => line.What == 'B' && line.At >= back), "messages come again");
             recoveries.Add(Recovery(stage, back));
         }
@@ -150,15 +146,4 @@ internal static class BrokerRows
     /// <summary>From when the broker took connections to the first message, in seconds.</summary>
     private static double Recovery(Stage stage, long back) =>
         (stage.Lines().Where(line => line.What == 'B' && line.At >= back).Select(static line => line.At).DefaultIfEmpty(long.MaxValue).Min() - back) / 1000.0;
-
-    private static (Func<int, string> WithPort, int Port) Split(Stage stage)
-    {
-        if (Uri.TryCreate(stage.Address, UriKind.Absolute, out var uri) && uri.Port > 0)
-        {
-            return (port => new UriBuilder(uri) { Port = port }.Uri.ToString(), uri.Port);
-        }
-
-        var parts = new DbConnectionStringBuilder { ConnectionString = stage.Address };
-        return (port => new DbConnectionStringBuilder { ConnectionString = stage.Address, ["Port"] = port }.ConnectionString, int.Parse((string)parts["Port"], null));
-    }
 }

@@ -149,18 +149,19 @@ internal static class ProcessRows
     {
         const int batch = 300, free = 20;
         var (kills, takeovers) = (stage.Sizes.IsFull ? 10 : 2, new List<double>());
+        stage.Keys = 8;
         await stage.ShareStateAsync();
         await stage.PublisherAsync();
         var active = await stage.ReadyWorkerAsync(Single);
         for (var i = 0; i < kills; i++)
         {
             var standby = await stage.ReadyWorkerAsync(Single);
-            await stage.PublishAsync(i * batch, batch - free, keys: 8);
+            await stage.PublishAsync(i * batch, batch - free);
             await stage.UntilAsync(lines => lines.Exists(line => line.What == 'B' && line.Process == active.Id), "the active one works");
             var dead = Stage.Now();
             await active.KillAsync();
             // What the dead one held comes when its lease is over; these are free.
-            await stage.PublishAsync(((i + 1) * batch) - free, free, keys: 8);
+            await stage.PublishAsync(((i + 1) * batch) - free, free);
             await stage.UntilAsync(lines => lines.Exists(line => line.What == 'B' && line.Process == standby.Id), "the other takes over");
             takeovers.Add((stage.Lines().Where(line => line.What == 'B' && line.Process == standby.Id).Min(static line => line.At) - dead) / 1000.0);
             active = standby;

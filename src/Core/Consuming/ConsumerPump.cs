@@ -50,6 +50,9 @@ internal sealed class ConsumerPump : IDisposable
     private readonly RateLimit? _rate;
     private readonly ExceptionReports _reports;
     private readonly Func<TimeSpan> _drainTimeout;
+    private readonly Lock _ending = new();
+    private readonly CancellationTokenSource _abandon = new();
+    private Task? _stopping;
     private volatile bool _draining;
     private bool _areWorkersEnding;
     private volatile string? _stopReason;
@@ -77,10 +80,9 @@ internal sealed class ConsumerPump : IDisposable
     /// <exception cref="Exception">Receiving failed in a way that needs a new receiver; what was running has been drained.</exception>
     public async Task RunAsync(CancellationToken stop)
     {
-        using var abandon = new CancellationTokenSource();
         using var renewing = new CancellationTokenSource();
         using var broken = _broken = CancellationTokenSource.CreateLinkedTokenSource(stop);
-        var settling = StartAsync(() => _settling.RunAsync(abandon.Token), broken);
+        var settling = StartAsync(() => _settling.RunAsync(_abandon.Token), broken);
         var renewal = _leases is { } leases ? StartAsync(() => leases.RunAsync(renewing.Token), broken) : Task.CompletedTask;
         var watch = StartAsync(() => _hung.RunAsync(renewing.Token), broken);
         for (var i = 0; i < _queue.Concurrency; i++)
@@ -96,8 +98,15 @@ internal sealed class ConsumerPump : IDisposable
         }
         finally
         {
+            if (_drainTimeout() == TimeSpan.Zero)
+            {
+                // Another process is about to take over: before anything that may take its time.
+                CancelHandlers();
+            }
+
+            var stopping = BeginDrain();
             working = EndWorkers();
-            await DrainAsync(working, settling, abandon).ConfigureAwait(false);
+            await DrainAsync(stopping, working, settling).ConfigureAwait(false);
             await renewing.CancelAsync().ConfigureAwait(false);
             await Task.WhenAll(renewal, watch).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             _status.Show(_queue.Name, null);
@@ -115,7 +124,11 @@ internal sealed class ConsumerPump : IDisposable
         }
     }
 
-    public void Dispose() => _window.Dispose();
+    public void Dispose()
+    {
+        _window.Dispose();
+        _abandon.Dispose();
+    }
 
     /// <summary>A loop that fails ends the whole pump, which is then started anew, rather than stalling it.</summary>
     private static Task StartAsync(Func<Task> loop, CancellationTokenSource broken) => Task.Run(
@@ -237,10 +250,24 @@ internal sealed class ConsumerPump : IDisposable
         }
     }
 
+    /// <summary>Nothing more begins. The receiver is told first, so that it knows of what is handed back from here on that this is the end.</summary>
+    private Task BeginDrain()
+    {
+        lock (_ending)
+        {
+            _stopping ??= StopAsync();
+        }
+
+        _draining = true;
+        return _stopping;
+
+        // What the call itself throws is in the task.
+        async Task StopAsync() => await _receiver.StopAsync(_abandon.Token).ConfigureAwait(false);
+    }
+
     /// <summary>They end when nothing is left to do. No more are added.</summary>
     private Task EndWorkers()
     {
-        _draining = true;
         lock (_workers)
         {
             _areWorkersEnding = true;
@@ -302,7 +329,8 @@ internal sealed class ConsumerPump : IDisposable
         if (slot.StopReason is { } reason)
         {
             // Before anything else can begin, and before this one can come back.
-            (_stopReason, _draining) = (reason, true);
+            _stopReason = reason;
+            BeginDrain();
             _broken.Cancel();
         }
 
@@ -344,19 +372,12 @@ internal sealed class ConsumerPump : IDisposable
     }
 
     /// <summary>Take no more → running handlers finish → at the deadline they are cancelled → everything is settled. Bounded.</summary>
-    private async Task DrainAsync(Task workers, Task settling, CancellationTokenSource abandon)
+    private async Task DrainAsync(Task stopping, Task workers, Task settling)
     {
         _status.Set(_queue.Name, QueueState.Draining);
-        var limit = _drainTimeout();
-        if (limit == TimeSpan.Zero)
-        {
-            // Another process is about to take over: before anything that may take its time.
-            CancelHandlers();
-        }
-
         try
         {
-            await _receiver.StopAsync(abandon.Token).AsTask().WaitAsync(Grace, _time, CancellationToken.None).ConfigureAwait(false);
+            await stopping.WaitAsync(Grace, _time, CancellationToken.None).ConfigureAwait(false);
         }
         catch (Exception e)
         {
@@ -371,7 +392,7 @@ internal sealed class ConsumerPump : IDisposable
             HandBack(unbegun);
         }
 
-        if (!await EndsWithinAsync(workers, limit).ConfigureAwait(false))
+        if (!await EndsWithinAsync(workers, _drainTimeout()).ConfigureAwait(false))
         {
             _status.Tell(new DrainTimedOut(_queue.Name, Unsettled()));
             CancelHandlers();
@@ -389,7 +410,7 @@ internal sealed class ConsumerPump : IDisposable
         _settling.Complete();
         if (!await EndsWithinAsync(settling, Grace).ConfigureAwait(false))
         {
-            await abandon.CancelAsync().ConfigureAwait(false);
+            await _abandon.CancelAsync().ConfigureAwait(false);
             await EndsWithinAsync(settling, Grace).ConfigureAwait(false);
         }
 

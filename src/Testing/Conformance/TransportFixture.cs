@@ -44,12 +44,6 @@ public abstract class TransportFixture : IAsyncLifetime
     /// </summary>
     public virtual bool CountsSurviveKills => true;
 
-    /// <summary>
-    /// Whether what a receiver hands back comes again in its order. Where it does not, order by key holds as long as a process is the single active consumer, and
-    /// not for what it hands back at the end.
-    /// </summary>
-    public virtual bool ReleasesKeepOrder => true;
-
     /// <summary>Whether a dead-letter queue can be taken away (<see cref="BreakDeadLetterQueueAsync"/>).</summary>
     public virtual bool CanBreakDeadLetterQueue => false;
 

@@ -18,9 +18,6 @@ public class RabbitMqFixture : TransportFixture
 
     public override bool LeasesExpire => false;
 
-    /// <summary>A quorum queue returns many messages at once as a set.</summary>
-    public override bool ReleasesKeepOrder => false;
-
     public override bool CanBreakDeadLetterQueue => true;
 
     public override bool CanKillBroker => PrivateBroker.IsAvailable;

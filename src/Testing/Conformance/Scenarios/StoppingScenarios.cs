@@ -82,7 +82,6 @@ public abstract class StoppingScenarios(TransportFixture fixture) : Scenarios(fi
     [Scenario(Fault.LosesReleases)]
     public async Task What_is_handed_back_comes_before_what_was_stored_after_it()
     {
-        Assert.SkipUnless(Fixture.ReleasesKeepOrder, "The broker does not keep the order of what is handed back.");
         var transport = await ConnectAsync();
         var queue = await QueueAsync(transport);
         var sent = Messages(200);
