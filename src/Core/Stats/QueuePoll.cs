@@ -99,7 +99,7 @@ internal sealed class QueuePoll(TransportSet transports, HostState state, HostId
     /// <summary>On all transports that it is consumed on; null if that is not known of one.</summary>
     private async ValueTask<QueueCount?> CountAsync(string queue, CancellationToken cancellationToken)
     {
-        var (depth, deadLetters) = (0L, 0L);
+        var (depth, deadLetters) = (default(QueueDepth), 0L);
         foreach (var named in transports.All)
         {
             if (!named.Queues.Any(one => one.Name == queue))
@@ -114,7 +114,8 @@ internal sealed class QueuePoll(TransportSet transports, HostState state, HostId
 
             try
             {
-                depth += await ((IQueueDepth)named.Transport).DepthAsync(queue, cancellationToken).ConfigureAwait(false);
+                var one = await ((IQueueDepth)named.Transport).DepthAsync(queue, cancellationToken).ConfigureAwait(false);
+                depth = depth is null ? one : depth.Add(one);
                 deadLetters += await ((IDeadLetterAccess)named.Transport).CountAsync(queue, cancellationToken).ConfigureAwait(false);
             }
             catch (TransportException)
@@ -124,9 +125,9 @@ internal sealed class QueuePoll(TransportSet transports, HostState state, HostId
             }
         }
 
-        return new(depth, deadLetters, time.GetUtcNow());
+        return depth is null ? null : new(depth, deadLetters, time.GetUtcNow());
     }
 }
 
 /// <summary>What was counted of a queue.</summary>
-internal sealed record QueueCount(long Depth, long DeadLetters, DateTimeOffset At);
+internal sealed record QueueCount(QueueDepth Depth, long DeadLetters, DateTimeOffset At);

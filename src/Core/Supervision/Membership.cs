@@ -15,6 +15,7 @@ internal sealed class Membership : IAsyncDisposable
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(2);
 
     private readonly IQueueControl _control;
+    private readonly QueueMarks _marks;
     private readonly HostIdentity _self;
     private readonly TransportSet _transports;
     private readonly ILogger _logger;
@@ -27,9 +28,9 @@ internal sealed class Membership : IAsyncDisposable
     private SharedState? _own;
 
     /// <exception cref="MessagingConfigurationException">A consumer needs a state store, and there is none.</exception>
-    public Membership(HostState state, IQueueControl control, HostIdentity self, TransportSet transports, MessagingOptions options, ILogger logger)
+    public Membership(HostState state, IQueueControl control, QueueMarks marks, HostIdentity self, TransportSet transports, MessagingOptions options, ILogger logger)
     {
-        (_control, _self, _transports, _logger) = (control, self, transports, logger);
+        (_control, _marks, _self, _transports, _logger) = (control, marks, self, transports, logger);
         var queues = transports.All.SelectMany(static transport => transport.Consumed).ToList();
         if (queues.Find(static queue => queue.SingleActive) is { } single)
         {
@@ -52,6 +53,7 @@ internal sealed class Membership : IAsyncDisposable
         }
 
         _shared = new(store, logger);
+        marks.FollowPauses(_shared.View(QueueControl.Prefix));
         _processes = new(_shared, self, Describe, options, TimeProvider.System, logger);
         foreach (var transport in transports.All)
         {
@@ -61,9 +63,17 @@ internal sealed class Membership : IAsyncDisposable
         _registered = Task.Run(() => _processes.RunAsync(_leave.Token));
     }
 
-    public CircuitBreaker? CircuitOf(ConsumerQueue queue, ILogger logger) => queue.CircuitBreaker is { } options
-        ? new(options, queue.Name, _shared ?? (_own ??= new(new InMemoryStateStore(new InMemoryBroker()), logger)), TimeProvider.System, logger)
-        : null;
+    public CircuitBreaker? CircuitOf(ConsumerQueue queue, ILogger logger)
+    {
+        if (queue.CircuitBreaker is not { } options)
+        {
+            return null;
+        }
+
+        var circuit = new CircuitBreaker(options, queue.Name, _shared ?? (_own ??= new(new InMemoryStateStore(new InMemoryBroker()), logger)), TimeProvider.System, logger);
+        _marks.FollowCircuits(circuit.View);
+        return circuit;
+    }
 
     public RateLimit? RateOf(ConsumerQueue queue, TimeProvider time) => queue.RateLimit is not { } options ? null
         : new(options, options.Shared && _processes is { } processes ? () => processes.CountOf(queue.Name) : static () => 1, time);
