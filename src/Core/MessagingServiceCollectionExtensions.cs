@@ -96,6 +96,7 @@ public static class MessagingServiceCollectionExtensions
         services.AddSingleton<QueueMarks>();
         services.AddSingleton<QueuePoll>();
         services.AddSingleton<StatsShare>();
+        services.AddSingleton<MinuteRows>();
         services.AddSingleton<MessagingStats>();
         services.AddSingleton<StatsLoop>();
         services.AddSingleton<IMessagingStats>(static p => p.GetRequiredService<MessagingStats>());

@@ -18,6 +18,7 @@ internal sealed class MessagingStats : IMessagingStats
     private readonly ConsumerQueue[] _queues;
     private readonly QueuePoll _poll;
     private readonly StatsShare _share;
+    private readonly MinuteRows _minutes;
     private readonly QueueMarks _marks;
     private readonly IQueueControl _control;
     private readonly TimeProvider _time;
@@ -25,10 +26,10 @@ internal sealed class MessagingStats : IMessagingStats
     private long _minute;
     private long _hour;
 
-    public MessagingStats(TransportSet transports, HostIdentity self, QueuePoll poll, StatsShare share, QueueMarks marks, IQueueControl control, TimeProvider time)
+    public MessagingStats(TransportSet transports, HostIdentity self, QueuePoll poll, StatsShare share, MinuteRows minutes, QueueMarks marks, IQueueControl control, TimeProvider time)
     {
         _queues = [.. transports.All.SelectMany(static one => one.Queues)];
-        (_self, _poll, _share, _marks, _control) = (self, poll, share, marks, control);
+        (_self, _poll, _share, _minutes, _marks, _control) = (self, poll, share, minutes, marks, control);
         (_time, _clock, _minute, _hour) = (time, new(time), time.GetTimestamp(), time.GetTimestamp());
         foreach (var transport in transports.All)
         {
@@ -92,7 +93,7 @@ internal sealed class MessagingStats : IMessagingStats
         {
             Queue = name,
             Hosts = 1,
-            Busy = same.Sum(static queue => queue.Consumers.Sum(static one => one.Counters.InFlight)),
+            Busy = same.Sum(static queue => queue.Busy),
             Capacity = same.Sum(static queue => queue.Concurrency),
             Depth = count?.Depth.Total,
             Ready = count?.Depth.Ready,
@@ -107,7 +108,7 @@ internal sealed class MessagingStats : IMessagingStats
 
     public async ValueTask<StatsSnapshot> GetAllAsync(CancellationToken cancellationToken)
     {
-        var all = StatsSnapshot.Merge([GetOwn(), .. await _share.ReadOthersAsync(cancellationToken).ConfigureAwait(false)]);
+        var all = StatsSnapshot.Merge(await GetEachAsync(cancellationToken).ConfigureAwait(false));
         if (!_share.IsPossible)
         {
             return all;
@@ -129,6 +130,24 @@ internal sealed class MessagingStats : IMessagingStats
             ],
         };
     }
+
+    public ValueTask<IReadOnlyList<MinuteStats>> GetMinutesAsync(string queue, DateTimeOffset since, DateTimeOffset until, CancellationToken cancellationToken) =>
+        _minutes.ReadAsync(queue, since, until, cancellationToken);
+
+    /// <summary>Writes the minute that is over, of each queue that this host counts.</summary>
+    /// <exception cref="StateStoreException">The state store cannot be asked.</exception>
+    public async ValueTask WriteMinutesAsync(CancellationToken cancellationToken)
+    {
+        IReadOnlyList<StatsSnapshot>? hosts = null;
+        foreach (var (queue, count) in _poll.All)
+        {
+            hosts ??= await GetEachAsync(cancellationToken).ConfigureAwait(false);
+            await _minutes.WriteAsync(queue, count.Depth.Total, hosts, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private async ValueTask<IReadOnlyList<StatsSnapshot>> GetEachAsync(CancellationToken cancellationToken) =>
+        [GetOwn(), .. await _share.ReadOthersAsync(cancellationToken).ConfigureAwait(false)];
 
     private bool IsOver(ref long since, TimeSpan period, long now)
     {

@@ -27,6 +27,9 @@ internal sealed class QueuePoll(TransportSet transports, HostState state, HostId
     /// <summary>The latest numbers of the queue; null if another host counts it, or nobody could.</summary>
     public QueueCount? Find(string queue) => _counted.GetValueOrDefault(queue);
 
+    /// <summary>The latest numbers of each queue that this host counts.</summary>
+    public IEnumerable<KeyValuePair<string, QueueCount>> All => _counted;
+
     /// <summary>A look at all queues. Not for more than one caller at a time.</summary>
     /// <exception cref="StateStoreException">The state store cannot be asked, so nobody knows who is to count.</exception>
     public async ValueTask LookAsync(CancellationToken cancellationToken)

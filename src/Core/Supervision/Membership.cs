@@ -139,6 +139,7 @@ internal sealed class Membership : IAsyncDisposable
     private List<ProcessQueue> Describe() =>
     [
         .. _transports.All.SelectMany(static transport => transport.Consumed, static (transport, queue) => new ProcessQueue(
-            queue.Name, transport.Status.Queues.GetValueOrDefault(queue.Name, QueueState.Starting), queue.Concurrency, queue.ConsumerPriority)),
+            queue.Name, transport.Status.Queues.GetValueOrDefault(queue.Name, QueueState.Starting), queue.Concurrency, queue.ConsumerPriority,
+            queue.Busy)),
     ];
 }
