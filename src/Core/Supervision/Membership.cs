@@ -53,7 +53,6 @@ internal sealed class Membership : IAsyncDisposable
         }
 
         _shared = new(store, logger);
-        marks.FollowPauses(_shared.View(QueueControl.Prefix));
         _processes = new(_shared, self, Describe, options, TimeProvider.System, logger);
         foreach (var transport in transports.All)
         {
@@ -80,6 +79,11 @@ internal sealed class Membership : IAsyncDisposable
 
     public QueueGate GateOf(NamedTransport transport, ConsumerQueue queue, CircuitBreaker? circuit, ILogger logger)
     {
+        if (_shared is not null)
+        {
+            _marks.FollowPauses(_shared.View(QueueControl.Prefix));
+        }
+
         var turn = $"{(transport.Drained.Contains(queue.Name, StringComparer.Ordinal) ? "draining" : "consumer")}.{queue.Name}";
         return new(queue, turn, _shared, _processes, circuit, _self, state => transport.Status.Set(queue.Name, state), logger);
     }
