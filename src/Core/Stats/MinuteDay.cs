@@ -93,8 +93,15 @@ internal sealed class MinuteDay
                 var (minute, counts) = (Next(), Counts());
                 day._rows[(int)minute] = new()
                 {
-                    Minute = begin.AddMinutes(minute), Handled = counts.Handled, Failed = counts.Failed, Retried = counts.Retried, DeadLettered = counts.DeadLettered,
-                    Depth = Next(), Mean = Time(), Percentile95 = Time(), Percentile99 = Time(),
+                    Minute = begin.AddMinutes(minute),
+                    Handled = counts.Handled,
+                    Failed = counts.Failed,
+                    Retried = counts.Retried,
+                    DeadLettered = counts.DeadLettered,
+                    Depth = Next(),
+                    Mean = Time(),
+                    Percentile95 = Time(),
+                    Percentile99 = Time(),
                 };
             }
 

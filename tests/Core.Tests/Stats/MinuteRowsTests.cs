@@ -162,7 +162,11 @@ public sealed class MinuteRowsTests : IAsyncDisposable
         {
             var row = new MinuteStats
             {
-                Minute = Noon.AddHours(-12).AddMinutes(i), Depth = 50_000_000, Mean = TimeSpan.FromSeconds(100), Percentile95 = TimeSpan.FromMinutes(10), Percentile99 = TimeSpan.FromMinutes(20),
+                Minute = Noon.AddHours(-12).AddMinutes(i),
+                Depth = 50_000_000,
+                Mean = TimeSpan.FromSeconds(100),
+                Percentile95 = TimeSpan.FromMinutes(10),
+                Percentile99 = TimeSpan.FromMinutes(20),
             };
             var count = (i + 1) * 2_000_000L;
             day.Add(row, [.. Enumerable.Range(0, 200).Select(host => (Process($"{host:x16}"), new MinuteCounts(count, count, count, count)))], row.Minute.AddMinutes(1));

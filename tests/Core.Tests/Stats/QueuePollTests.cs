@@ -139,17 +139,45 @@ public sealed class QueuePollTests
         var (early, late) = (TimeSpan.FromSeconds(8), TimeSpan.FromSeconds(2));
         var one = new QueueStats
         {
-            Queue = "q", Hosts = 1, Busy = 2, Capacity = 10, Depth = 5, Ready = 2, Unsettled = 3, OldestAge = early, DeadLetters = 1, CountedAt = now, IsPaused = true,
+            Queue = "q",
+            Hosts = 1,
+            Busy = 2,
+            Capacity = 10,
+            Depth = 5,
+            Ready = 2,
+            Unsettled = 3,
+            OldestAge = early,
+            DeadLetters = 1,
+            CountedAt = now,
+            IsPaused = true,
             Circuit = CircuitState.HalfOpen,
         };
         var other = new QueueStats
         {
-            Queue = "q", Hosts = 2, Busy = 3, Capacity = 20, Depth = 7, Ready = 6, OldestAge = late, DeadLetters = 0, CountedAt = now.AddSeconds(1), Circuit = CircuitState.Open,
+            Queue = "q",
+            Hosts = 2,
+            Busy = 3,
+            Capacity = 20,
+            Depth = 7,
+            Ready = 6,
+            OldestAge = late,
+            DeadLetters = 0,
+            CountedAt = now.AddSeconds(1),
+            Circuit = CircuitState.Open,
         };
         var none = new QueueStats { Queue = "q", Hosts = 1, Busy = 1, Capacity = 5 };
         var merged = new QueueStats
         {
-            Queue = "q", Hosts = 3, Busy = 5, Capacity = 30, Depth = 7, Ready = 6, OldestAge = late, DeadLetters = 0, CountedAt = now.AddSeconds(1), IsPaused = true,
+            Queue = "q",
+            Hosts = 3,
+            Busy = 5,
+            Capacity = 30,
+            Depth = 7,
+            Ready = 6,
+            OldestAge = late,
+            DeadLetters = 0,
+            CountedAt = now.AddSeconds(1),
+            IsPaused = true,
             Circuit = CircuitState.Open,
         };
 
