@@ -48,4 +48,5 @@ public sealed record MessagingProcess
 /// <param name="State">What the process does with it.</param>
 /// <param name="Concurrency">How many handlers may run at once there.</param>
 /// <param name="ConsumerPriority">See <see cref="ConsumerOptions.ConsumerPriority"/>.</param>
-public sealed record ProcessQueue(string Queue, QueueState State, int Concurrency, int ConsumerPriority);
+/// <param name="Busy">How many of its messages were being handled there at the last heartbeat.</param>
+public sealed record ProcessQueue(string Queue, QueueState State, int Concurrency, int ConsumerPriority, long Busy = 0);

@@ -93,8 +93,10 @@ public static class MessagingServiceCollectionExtensions
         services.AddSingleton(static p => new HostIdentity(p.GetRequiredService<MessagingOptions>().Application ?? "", TimeProvider.System));
         services.AddSingleton<IQueueControl, QueueControl>();
         services.AddSingleton<IMessagingProcesses, MessagingProcesses>();
+        services.AddSingleton<QueueMarks>();
         services.AddSingleton<QueuePoll>();
         services.AddSingleton<StatsShare>();
+        services.AddSingleton<MinuteRows>();
         services.AddSingleton<MessagingStats>();
         services.AddSingleton<StatsLoop>();
         services.AddSingleton<IMessagingStats>(static p => p.GetRequiredService<MessagingStats>());

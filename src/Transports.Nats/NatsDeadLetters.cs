@@ -3,44 +3,14 @@ using Postrider.Core.Transport;
 
 namespace Postrider.Transports.Nats;
 
-/// <summary>Looks into queues, and into the streams of dead letters by sequence: one question to the server for each message. What somebody has in hand is shown too.</summary>
+/// <summary>Looks into the streams of dead letters by sequence: one question to the server for each message. What somebody has in hand is shown too.</summary>
 internal sealed class NatsDeadLetters(JetStreamApi api, Subjects subjects)
 {
     public async ValueTask<long> CountAsync(string queue, CancellationToken cancellationToken)
     {
         var doing = $"count dead letters of '{queue}'";
         var answer = await api.StreamInfoAsync(StreamOf(queue), doing, cancellationToken).ConfigureAwait(false);
-        return MessagesOf(Checked(answer, queue, doing));
-    }
-
-    /// <summary>
-    /// How many messages the queue itself has: what its own stream and that of its levels keep, which is all that is not acked, and what its consumer of the topics' stream has before
-    /// it. That may be more than the queue's, where its filter is wider than its patterns (servers before 2.10), until the receiver has passed over it.
-    /// </summary>
-    public async ValueTask<long> DepthAsync(string queue, CancellationToken cancellationToken)
-    {
-        Subjects.Check(queue);
-        var doing = $"count the messages of '{queue}'";
-        // In the direction in which messages go: a retry moves one from the topics' stream to the queue's own.
-        var topics = await api.ConsumerInfoAsync(subjects.TopicsStream, Subjects.ConsumerOf(queue), doing, cancellationToken).ConfigureAwait(false);
-        var kept = await OwnAsync().ConfigureAwait(false);
-        var levels = await api.StreamInfoAsync(subjects.StreamOf(Subjects.LevelsOf(queue)), doing, cancellationToken).ConfigureAwait(false);
-        if (levels.ErrorCode != NatsErrors.StreamNotFound)
-        {
-            // Delays go from there to here and back: what moves is not to be missed.
-            kept = Math.Max(kept, await OwnAsync().ConfigureAwait(false)) + MessagesOf(levels.OrThrow(doing, api.Links.Where));
-        }
-
-        if (topics.ErrorCode is NatsErrors.ConsumerNotFound or NatsErrors.StreamNotFound)
-        {
-            return kept; // It has no bindings.
-        }
-
-        var before = topics.OrThrow(doing, api.Links.Where).Root;
-        return kept + before.GetProperty("num_pending").GetInt64() + before.GetProperty("num_ack_pending").GetInt64();
-
-        async ValueTask<long> OwnAsync() =>
-            MessagesOf(Checked(await api.StreamInfoAsync(subjects.StreamOf(queue), doing, cancellationToken).ConfigureAwait(false), queue, doing));
+        return Checked(answer, queue, doing).Root.GetProperty("state").GetProperty("messages").GetInt64();
     }
 
     public async ValueTask<IReadOnlyList<StoredDeadLetter>> ListAsync(string queue, ulong after, int max, CancellationToken cancellationToken)
@@ -88,8 +58,6 @@ internal sealed class NatsDeadLetters(JetStreamApi api, Subjects subjects)
         var (sequence, envelope) = reader.Read(Checked(answer, queue, doing), StreamOf(queue));
         return (sequence, new(sequence.ToString(CultureInfo.InvariantCulture), envelope));
     }
-
-    private static long MessagesOf(Answer stream) => stream.Root.GetProperty("state").GetProperty("messages").GetInt64();
 
     private Answer Checked(Answer answer, string queue, string doing) => answer.ErrorCode == NatsErrors.StreamNotFound
         ? throw new TransportException($"There is no queue '{queue}' on NATS at {api.Links.Where}.", TransportError.QueueNotFound)

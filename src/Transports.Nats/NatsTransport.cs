@@ -28,6 +28,7 @@ public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth, 
     private readonly NatsTopology _topology;
     private readonly ServerClock _clock;
     private readonly NatsDeadLetters _deadLetters;
+    private readonly DepthCounter _depth;
     private readonly NatsOptions _options;
     private readonly ILogger _log;
     private readonly Lock _gate = new();
@@ -61,6 +62,7 @@ public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth, 
         _topology = new(_api, _subjects, _registry, _log);
         _clock = new(_api, _subjects.BindingsStream, _subjects.Clock);
         _deadLetters = new(_api, _subjects);
+        _depth = new(_api, _subjects, _clock);
     }
 
     /// <inheritdoc/>
@@ -144,10 +146,10 @@ public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth, 
     }
 
     /// <inheritdoc/>
-    ValueTask<long> IQueueDepth.DepthAsync(string queue, CancellationToken cancellationToken)
+    ValueTask<QueueDepth> IQueueDepth.DepthAsync(string queue, CancellationToken cancellationToken)
     {
         ThrowIfDisposed();
-        return _deadLetters.DepthAsync(queue, cancellationToken);
+        return _depth.OfAsync(queue, cancellationToken);
     }
 
     /// <inheritdoc/>

@@ -13,9 +13,18 @@ internal sealed class PgmqDeadLetters(Connections connections, SchemaMigration s
         (connection, table) => CountAsync(connection, table, cancellationToken),
         cancellationToken);
 
-    /// <summary>How many messages the queue itself has: a row stays in its table until it is settled.</summary>
-    public ValueTask<long> DepthAsync(string queue, CancellationToken cancellationToken) => WithAsync(
-        queue, queue, $"count the messages of '{queue}'", (connection, table) => CountAsync(connection, table, cancellationToken), cancellationToken);
+    /// <summary>What the queue itself has: a row stays in its table until it is settled.</summary>
+    public ValueTask<QueueDepth> DepthAsync(string queue, CancellationToken cancellationToken) => WithAsync(
+        queue, queue, $"count the messages of '{queue}'",
+        async (connection, table) =>
+        {
+            using var command = new NpgsqlCommand(Sql.Depth(table), connection);
+            using var row = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+            await row.ReadAsync(cancellationToken).ConfigureAwait(false);
+            var ready = row.GetInt64(0);
+            return new QueueDepth(ready + row.GetInt64(1), ready, row.GetInt64(2), TimeSpan.FromMicroseconds(row.GetInt64(3)));
+        },
+        cancellationToken);
 
     public ValueTask<IReadOnlyList<StoredDeadLetter>> ListAsync(string queue, long after, int max, CancellationToken cancellationToken) => WithAsync(
         queue, "list",

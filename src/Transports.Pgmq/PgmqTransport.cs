@@ -146,7 +146,7 @@ public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadL
     }
 
     /// <inheritdoc/>
-    ValueTask<long> IQueueDepth.DepthAsync(string queue, CancellationToken cancellationToken)
+    ValueTask<QueueDepth> IQueueDepth.DepthAsync(string queue, CancellationToken cancellationToken)
     {
         ThrowIfDisposed();
         return _deadLetters.DepthAsync(queue, cancellationToken);

@@ -196,6 +196,20 @@ internal static class Sql
         select place from gone
         """;
 
+    /// <summary>
+    /// How many rows are ready, how many are not and how many of those somebody has in hand, which are those whose reads are not all accounted for; and how many microseconds ago the
+    /// oldest fell due. What is ready is told by the index alone, so that a long queue takes no longer than its count.
+    /// </summary>
+    public static string Depth(string table) =>
+        $"""
+        select (select count(*) from pgmq.q_{table} where vt <= now()),
+               count(*),
+               count(*) filter (where read_ct > 0 and read_ct > case
+                   when jsonb_typeof(headers -> '{EnvelopeMapper.Reads}') = 'number' then (headers -> '{EnvelopeMapper.Reads}')::numeric else 0 end),
+               (select coalesce((extract(epoch from now() - min(vt)) * 1000000)::bigint, 0) from pgmq.q_{table} where vt <= now())
+          from pgmq.q_{table} where vt > now()
+        """;
+
     public static string Count(string table) => $"select count(*) from pgmq.q_{table}";
 
     /// <summary>$1 behind which id, $2 how many.</summary>

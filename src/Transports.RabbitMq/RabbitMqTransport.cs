@@ -23,7 +23,7 @@ public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueDep
     private readonly MappedTopics? _mapped;
     private readonly RabbitMqTopology _topology;
     private readonly RabbitMqDeadLetters _deadLetters;
-    private readonly QueueDepth _depth;
+    private readonly DepthCounter _depth;
     private int _disposed;
 
     /// <summary>Checks the options; nothing is connected yet.</summary>
@@ -142,7 +142,7 @@ public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueDep
     }
 
     /// <inheritdoc/>
-    ValueTask<long> IQueueDepth.DepthAsync(string queue, CancellationToken cancellationToken)
+    ValueTask<QueueDepth> IQueueDepth.DepthAsync(string queue, CancellationToken cancellationToken)
     {
         ThrowIfDisposed();
         return Names.WhyIllegalQueue(queue) is { } why ? throw new MessagingConfigurationException(why) : _depth.OfAsync(queue, cancellationToken);

@@ -226,7 +226,7 @@ public sealed class PriorityTests
     private static async Task DepthIsAsync(NatsTransport transport, string queue, long expected)
     {
         var deadline = Server.Deadline;
-        while (await ((IQueueDepth)transport).DepthAsync(queue, deadline) != expected)
+        while ((await ((IQueueDepth)transport).DepthAsync(queue, deadline)).Total != expected)
         {
             await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, deadline);
         }

@@ -24,6 +24,33 @@ public sealed class InteropTests(Database database) : IClassFixture<Database>
     }
 
     [Fact]
+    public async Task What_others_delay_read_and_write_is_counted_as_what_it_is()
+    {
+        Database.Require();
+        await using var transport = database.Transport();
+        var queue = Database.NewQueue("counted").Replace('-', '_');
+        await transport.DeclareAsync(queue);
+        await database.SqlAsync(
+            $$"""
+            select pgmq.send('{{queue}}', '1', 100), pgmq.send('{{queue}}', '2', '{"x-postrider-reads": "many"}'::jsonb), pgmq.send('{{queue}}', '3', '{"x-postrider-reads": 1e30}'::jsonb),
+                   pgmq.send('{{queue}}', '4', '[1]'::jsonb)
+            """);
+
+        Assert.Equal((4, 3, 0), await CountAsync());
+
+        // It takes a number of reads that no reader of ours has written as it is: that one is delayed for us.
+        await database.SqlAsync($"select msg_id from pgmq.read('{queue}', 100, 3)");
+        Assert.Equal((4, 0, 2), await CountAsync());
+
+        async Task<(long, long?, long?)> CountAsync()
+        {
+            var depth = await ((IQueueDepth)transport).DepthAsync(queue, Database.Deadline);
+            Assert.Equal(depth.Ready > 0, depth.OldestAge > TimeSpan.Zero);
+            return (depth.Total, depth.Ready, depth.Unsettled);
+        }
+    }
+
+    [Fact]
     public async Task A_foreign_queue_and_send_reach_our_receiver()
     {
         Database.Require();

@@ -75,6 +75,9 @@ internal sealed record ConsumerQueue
     /// <summary>Each once.</summary>
     public IEnumerable<BuiltConsumer> Consumers => (Fallback is null ? ByType.Values : ByType.Values.Append(Fallback)).Distinct();
 
+    /// <summary>How many of its messages are handled now.</summary>
+    public long Busy => Consumers.Sum(static one => one.Counters.InFlight);
+
     /// <summary>Of what none of its consumers takes.</summary>
     public HandlingCounters Unclaimed { get; } = new();
 

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Postrider.Core.Diagnostics;
 using Postrider.Core.State;
+using Postrider.Core.Stats;
 
 namespace Postrider.Core.FlowControl;
 
@@ -29,7 +30,7 @@ internal sealed class CircuitBreaker
         (_options, _queue, _store, _time, _logger) = (options, queue, shared.Store, time, logger);
         _circuits = shared.View(Prefix);
         _failures = new(options, time);
-        (_openKey, _tripsKey) = ($"{Prefix}.open.{queue}", $"{Prefix}.trips.{queue}");
+        (_openKey, _tripsKey) = (OpenKey(queue), TripsKey(queue));
     }
 
     /// <summary>Nothing is to be taken.</summary>
@@ -37,6 +38,10 @@ internal sealed class CircuitBreaker
 
     /// <summary>One is to try.</summary>
     public bool IsHalfOpen => !IsOpen && _circuits.Entries.ContainsKey(_tripsKey);
+
+    /// <summary>That of a queue, of all.</summary>
+    public static CircuitState StateOf(string queue, IReadOnlyDictionary<string, StateEntry> circuits) =>
+        circuits.ContainsKey(OpenKey(queue)) ? CircuitState.Open : circuits.ContainsKey(TripsKey(queue)) ? CircuitState.HalfOpen : CircuitState.Closed;
 
     public StateView View => _circuits;
 
@@ -66,7 +71,7 @@ internal sealed class CircuitBreaker
         var entries = await store.ListAsync(Prefix, cancellationToken).ConfigureAwait(false);
         return [.. entries.Where(static one => one.Key.StartsWith($"{Prefix}.trips.", StringComparison.Ordinal))
             .Select(one => StateJson.Read(one.Value, StateJson.Default.OpenCircuit)).OfType<OpenCircuit>()
-            .Select(circuit => circuit with { IsHalfOpen = !entries.ContainsKey($"{Prefix}.open.{circuit.Queue}") })
+            .Select(circuit => circuit with { IsHalfOpen = !entries.ContainsKey(OpenKey(circuit.Queue)) })
             .OrderBy(static circuit => circuit.Queue, StringComparer.Ordinal)];
     }
 
@@ -75,7 +80,7 @@ internal sealed class CircuitBreaker
     public static async ValueTask<bool> CloseAsync(IStateStore store, string queue, CancellationToken cancellationToken)
     {
         var was = false;
-        foreach (var key in new[] { $"{Prefix}.open.{queue}", $"{Prefix}.trips.{queue}" })
+        foreach (var key in new[] { OpenKey(queue), TripsKey(queue) })
         {
             while (await store.GetAsync(key, cancellationToken).ConfigureAwait(false) is { } entry)
             {
@@ -140,6 +145,10 @@ internal sealed class CircuitBreaker
             _logger.CircuitClosed(_queue);
         }
     }
+
+    private static string OpenKey(string queue) => $"{Prefix}.open.{queue}";
+
+    private static string TripsKey(string queue) => $"{Prefix}.trips.{queue}";
 
     private TimeSpan PauseOf(int trips)
     {

@@ -51,7 +51,7 @@ internal sealed class DrainWatch(NamedTransport transport, TimeProvider time, IL
         var (messages, deadLetters) = (0L, 0L);
         foreach (var queue in transport.Drained)
         {
-            messages += await ((IQueueDepth)transport.Transport).DepthAsync(queue, cancellationToken).ConfigureAwait(false);
+            messages += (await ((IQueueDepth)transport.Transport).DepthAsync(queue, cancellationToken).ConfigureAwait(false)).Total;
             if (transport.Transport is IDeadLetterAccess access)
             {
                 deadLetters += await access.CountAsync(queue, cancellationToken).ConfigureAwait(false);

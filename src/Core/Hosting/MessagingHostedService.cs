@@ -5,6 +5,7 @@ using Microsoft.Extensions.Options;
 using Postrider.Core.Consuming;
 using Postrider.Core.Decoding;
 using Postrider.Core.Diagnostics;
+using Postrider.Core.FlowControl;
 using Postrider.Core.Requests;
 using Postrider.Core.Serialization;
 using Postrider.Core.Stats;
@@ -16,7 +17,7 @@ namespace Postrider.Core.Hosting;
 /// <summary>Messaging's life in the host: checks the registration at start, reaches the brokers in the background, drains at stop.</summary>
 internal sealed class MessagingHostedService(
     MessagingRegistration registration, TransportFactory factory, TransportSet transports, IServiceProvider services, IServiceScopeFactory scopes,
-    MessagingOptions options, HostState state, IQueueControl control, HostIdentity self, BodyTransforms transforms, StatsLoop stats, Telemetry telemetry, Observers observers,
+    MessagingOptions options, HostState state, IQueueControl control, QueueMarks marks, HostIdentity self, BodyTransforms transforms, StatsLoop stats, Telemetry telemetry, Observers observers,
     TimeProvider time, ILoggerFactory loggers) : IHostedService, IDisposable
 {
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(200);
@@ -75,7 +76,7 @@ internal sealed class MessagingHostedService(
             _reports.Start();
             observers.Start();
             stats.Start();
-            _membership = new(state, control, self, transports, options, _logger);
+            _membership = new(state, control, marks, self, transports, options, _logger);
             _running = Task.WhenAll(transports.All.Select(transport => Task.Run(() => RunAsync(transport, _reports, _membership), CancellationToken.None)));
         }
 

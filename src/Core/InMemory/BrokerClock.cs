@@ -18,6 +18,9 @@ internal sealed class BrokerClock(TimeProvider time)
         return (long)Int128.Min(Now + timestamps, Never - 1);
     }
 
+    /// <summary>How long ago a point in time was.</summary>
+    public TimeSpan Since(long point) => time.GetElapsedTime(point);
+
     /// <summary>A timer that is not running yet.</summary>
     public ITimer CreateTimer(TimerCallback callback, object state) =>
         time.CreateTimer(callback, state, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);

@@ -6,18 +6,23 @@ namespace Postrider.Core.InMemory;
 /// <content>Looking at what is visible, by its place in the queue's order.</content>
 internal sealed partial class InMemoryQueue
 {
-    /// <summary>All that are not settled, whoever has them.</summary>
-    public int CountAll()
+    /// <summary>How many there are, whoever has them. What is in hand is looked at one by one, which is a prefetch window for each receiver.</summary>
+    public QueueDepth Measure()
     {
         lock (_gate)
         {
-            var leased = 0;
+            MakeVisible();
+            var (leased, oldest) = (0, _visible.OldestSince);
             foreach (var reader in _readers)
             {
                 leased += reader.Leased.Count;
+                for (var held = reader.Leased.First; held is not null; held = held.Next)
+                {
+                    oldest = Math.Min(oldest, held.Since);
+                }
             }
 
-            return _visible.Count + _delayed.Count + leased;
+            return new(_visible.Count + _delayed.Count + leased, _visible.Count, leased, oldest == BrokerClock.Never ? TimeSpan.Zero : _clock.Since(oldest));
         }
     }
 

@@ -14,6 +14,7 @@ internal sealed partial class InMemoryQueue
         }
 
         message.Position = ++_lastPosition;
+        message.Since = _clock.Now;
         _visible.Add(message);
         WakeOne();
     }
@@ -26,6 +27,7 @@ internal sealed partial class InMemoryQueue
         {
             _delayed.Dequeue();
             delayed.Position = ++_lastPosition;
+            delayed.Since = due.Due;
             _visible.Add(delayed);
         }
 

@@ -116,7 +116,7 @@ public sealed class InMemoryTransport : ITransport, IDeadLetterAccess, IQueueDep
     ValueTask<bool> IDeadLetterAccess.DeleteAsync(string queue, string position, CancellationToken cancellationToken) => new(DeadLettersOf(queue).Delete(Place(position)));
 
     /// <inheritdoc/>
-    ValueTask<long> IQueueDepth.DepthAsync(string queue, CancellationToken cancellationToken) => new(Find(queue, queue).CountAll());
+    ValueTask<QueueDepth> IQueueDepth.DepthAsync(string queue, CancellationToken cancellationToken) => new(Find(queue, queue).Measure());
 
     /// <summary>Disposes of its receivers too. The broker and its messages stay.</summary>
     public async ValueTask DisposeAsync()

@@ -11,6 +11,9 @@ internal sealed class StoredMessage
     /// <summary>Its place in the queue's order, given when it becomes visible and kept while it is handed out and comes back.</summary>
     public long Position;
 
+    /// <summary>Since when it is ready; kept while it is handed out and comes back.</summary>
+    public long Since;
+
     /// <summary>While it is handed out: when the lease is over.</summary>
     public long Due;
 

@@ -29,6 +29,21 @@ internal sealed class VisibleMessages
         }
     }
 
+    /// <summary>Since when the oldest is ready, <see cref="BrokerClock.Never"/> if there is none.</summary>
+    public long OldestSince
+    {
+        get
+        {
+            var oldest = BrokerClock.Never;
+            foreach (var level in _levels ?? [_default])
+            {
+                oldest = Math.Min(oldest, level.First?.Since ?? BrokerClock.Never);
+            }
+
+            return oldest;
+        }
+    }
+
     /// <summary>From now on there are levels. What is there already goes to its own.</summary>
     public void HavePriorities()
     {

@@ -1,4 +1,5 @@
 using Postrider.Core.Consuming;
+using Postrider.Core.FlowControl;
 using Postrider.Core.Hosting;
 using Postrider.Core.Supervision;
 
@@ -17,15 +18,19 @@ internal sealed class MessagingStats : IMessagingStats
     private readonly ConsumerQueue[] _queues;
     private readonly QueuePoll _poll;
     private readonly StatsShare _share;
+    private readonly MinuteRows _minutes;
+    private readonly QueueMarks _marks;
+    private readonly IQueueControl _control;
     private readonly TimeProvider _time;
     private readonly StatsClock _clock;
     private long _minute;
     private long _hour;
 
-    public MessagingStats(TransportSet transports, HostIdentity self, QueuePoll poll, StatsShare share, TimeProvider time)
+    public MessagingStats(TransportSet transports, HostIdentity self, QueuePoll poll, StatsShare share, MinuteRows minutes, QueueMarks marks, IQueueControl control, TimeProvider time)
     {
         _queues = [.. transports.All.SelectMany(static one => one.Queues)];
-        (_self, _poll, _share, _time, _clock, _minute, _hour) = (self, poll, share, time, new(time), time.GetTimestamp(), time.GetTimestamp());
+        (_self, _poll, _share, _minutes, _marks, _control) = (self, poll, share, minutes, marks, control);
+        (_time, _clock, _minute, _hour) = (time, new(time), time.GetTimestamp(), time.GetTimestamp());
         foreach (var transport in transports.All)
         {
             _publishing.Add(new(transport.Publisher, time));
@@ -88,16 +93,61 @@ internal sealed class MessagingStats : IMessagingStats
         {
             Queue = name,
             Hosts = 1,
-            Busy = same.Sum(static queue => queue.Consumers.Sum(static one => one.Counters.InFlight)),
+            Busy = same.Sum(static queue => queue.Busy),
             Capacity = same.Sum(static queue => queue.Concurrency),
-            Depth = count?.Depth,
+            Depth = count?.Depth.Total,
+            Ready = count?.Depth.Ready,
+            Unsettled = count?.Depth.Unsettled,
+            OldestAge = count?.Depth.OldestAge,
             DeadLetters = count?.DeadLetters,
             CountedAt = count?.At,
+            IsPaused = _marks.IsPaused(name),
+            Circuit = _marks.CircuitOf(name),
         };
     });
 
-    public async ValueTask<StatsSnapshot> GetAllAsync(CancellationToken cancellationToken) =>
-        StatsSnapshot.Merge([GetOwn(), .. await _share.ReadOthersAsync(cancellationToken).ConfigureAwait(false)]);
+    public async ValueTask<StatsSnapshot> GetAllAsync(CancellationToken cancellationToken)
+    {
+        var all = StatsSnapshot.Merge(await GetEachAsync(cancellationToken).ConfigureAwait(false));
+        if (!_share.IsPossible)
+        {
+            return all;
+        }
+
+        // Others knew it some seconds ago, or not at all.
+        var paused = await _control.GetPausedAsync(cancellationToken).ConfigureAwait(false);
+        var circuits = await _control.GetOpenCircuitsAsync(cancellationToken).ConfigureAwait(false);
+        return all with
+        {
+            Queues =
+            [
+                .. all.Queues.Select(queue => queue with
+                {
+                    IsPaused = paused.Any(one => one.Queue == queue.Queue),
+                    Circuit = circuits.FirstOrDefault(one => one.Queue == queue.Queue) is not { } circuit ? CircuitState.Closed
+                        : circuit.IsHalfOpen ? CircuitState.HalfOpen : CircuitState.Open,
+                }),
+            ],
+        };
+    }
+
+    public ValueTask<IReadOnlyList<MinuteStats>> GetMinutesAsync(string queue, DateTimeOffset since, DateTimeOffset until, CancellationToken cancellationToken) =>
+        _minutes.ReadAsync(queue, since, until, cancellationToken);
+
+    /// <summary>Writes the minute that is over, of each queue that this host counts.</summary>
+    /// <exception cref="StateStoreException">The state store cannot be asked.</exception>
+    public async ValueTask WriteMinutesAsync(CancellationToken cancellationToken)
+    {
+        IReadOnlyList<StatsSnapshot>? hosts = null;
+        foreach (var (queue, count) in _poll.All)
+        {
+            hosts ??= await GetEachAsync(cancellationToken).ConfigureAwait(false);
+            await _minutes.WriteAsync(queue, count.Depth.Total, hosts, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private async ValueTask<IReadOnlyList<StatsSnapshot>> GetEachAsync(CancellationToken cancellationToken) =>
+        [GetOwn(), .. await _share.ReadOthersAsync(cancellationToken).ConfigureAwait(false)];
 
     private bool IsOver(ref long since, TimeSpan period, long now)
     {

@@ -27,6 +27,9 @@ internal sealed class QueuePoll(TransportSet transports, HostState state, HostId
     /// <summary>The latest numbers of the queue; null if another host counts it, or nobody could.</summary>
     public QueueCount? Find(string queue) => _counted.GetValueOrDefault(queue);
 
+    /// <summary>The latest numbers of each queue that this host counts.</summary>
+    public IEnumerable<KeyValuePair<string, QueueCount>> All => _counted;
+
     /// <summary>A look at all queues. Not for more than one caller at a time.</summary>
     /// <exception cref="StateStoreException">The state store cannot be asked, so nobody knows who is to count.</exception>
     public async ValueTask LookAsync(CancellationToken cancellationToken)
@@ -99,7 +102,7 @@ internal sealed class QueuePoll(TransportSet transports, HostState state, HostId
     /// <summary>On all transports that it is consumed on; null if that is not known of one.</summary>
     private async ValueTask<QueueCount?> CountAsync(string queue, CancellationToken cancellationToken)
     {
-        var (depth, deadLetters) = (0L, 0L);
+        var (depth, deadLetters) = (default(QueueDepth), 0L);
         foreach (var named in transports.All)
         {
             if (!named.Queues.Any(one => one.Name == queue))
@@ -114,7 +117,8 @@ internal sealed class QueuePoll(TransportSet transports, HostState state, HostId
 
             try
             {
-                depth += await ((IQueueDepth)named.Transport).DepthAsync(queue, cancellationToken).ConfigureAwait(false);
+                var one = await ((IQueueDepth)named.Transport).DepthAsync(queue, cancellationToken).ConfigureAwait(false);
+                depth = depth is null ? one : depth.Add(one);
                 deadLetters += await ((IDeadLetterAccess)named.Transport).CountAsync(queue, cancellationToken).ConfigureAwait(false);
             }
             catch (TransportException)
@@ -124,9 +128,9 @@ internal sealed class QueuePoll(TransportSet transports, HostState state, HostId
             }
         }
 
-        return new(depth, deadLetters, time.GetUtcNow());
+        return depth is null ? null : new(depth, deadLetters, time.GetUtcNow());
     }
 }
 
 /// <summary>What was counted of a queue.</summary>
-internal sealed record QueueCount(long Depth, long DeadLetters, DateTimeOffset At);
+internal sealed record QueueCount(QueueDepth Depth, long DeadLetters, DateTimeOffset At);

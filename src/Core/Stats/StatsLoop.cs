@@ -3,7 +3,7 @@ using System.Diagnostics.Metrics;
 namespace Postrider.Core.Stats;
 
 /// <summary>Keeps the rolling windows, and shares this host's numbers. It ends after messaging does.</summary>
-internal sealed class StatsLoop(MessagingStats stats, StatsShare share, QueuePoll poll, TimeProvider time, IMeterFactory? meters = null) : IDisposable
+internal sealed class StatsLoop(MessagingStats stats, StatsShare share, MinuteRows minutes, QueuePoll poll, TimeProvider time, IMeterFactory? meters = null) : IDisposable
 {
     /// <summary>A look at the queues takes at most this share of the time, so that counting long ones is no load.</summary>
     private const int Share = 20;
@@ -21,6 +21,7 @@ internal sealed class StatsLoop(MessagingStats stats, StatsShare share, QueuePol
         if (share.IsPossible)
         {
             _running.Add(Task.Run(() => ShareAsync(_stop.Token), CancellationToken.None));
+            _running.Add(Task.Run(() => WriteMinutesAsync(_stop.Token), CancellationToken.None));
         }
 
         _running.Add(Task.Run(() => PollAsync(_stop.Token), CancellationToken.None));
@@ -83,6 +84,22 @@ internal sealed class StatsLoop(MessagingStats stats, StatsShare share, QueuePol
 
             var took = time.GetElapsedTime(began) * Share;
             pause = took > QueuePoll.Interval ? took : QueuePoll.Interval;
+        }
+    }
+
+    private async Task WriteMinutesAsync(CancellationToken stop)
+    {
+        while (true)
+        {
+            await Task.Delay(minutes.UntilNext, time, stop).ConfigureAwait(false);
+            try
+            {
+                await stats.WriteMinutesAsync(stop).ConfigureAwait(false);
+            }
+            catch (Exception) when (!stop.IsCancellationRequested)
+            {
+                // That the state store is away is told by what is shared through it; the next minute goes on from the last one that was written.
+            }
         }
     }
 

@@ -15,6 +15,7 @@ internal sealed class Membership : IAsyncDisposable
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(2);
 
     private readonly IQueueControl _control;
+    private readonly QueueMarks _marks;
     private readonly HostIdentity _self;
     private readonly TransportSet _transports;
     private readonly ILogger _logger;
@@ -27,9 +28,9 @@ internal sealed class Membership : IAsyncDisposable
     private SharedState? _own;
 
     /// <exception cref="MessagingConfigurationException">A consumer needs a state store, and there is none.</exception>
-    public Membership(HostState state, IQueueControl control, HostIdentity self, TransportSet transports, MessagingOptions options, ILogger logger)
+    public Membership(HostState state, IQueueControl control, QueueMarks marks, HostIdentity self, TransportSet transports, MessagingOptions options, ILogger logger)
     {
-        (_control, _self, _transports, _logger) = (control, self, transports, logger);
+        (_control, _marks, _self, _transports, _logger) = (control, marks, self, transports, logger);
         var queues = transports.All.SelectMany(static transport => transport.Consumed).ToList();
         if (queues.Find(static queue => queue.SingleActive) is { } single)
         {
@@ -61,15 +62,28 @@ internal sealed class Membership : IAsyncDisposable
         _registered = Task.Run(() => _processes.RunAsync(_leave.Token));
     }
 
-    public CircuitBreaker? CircuitOf(ConsumerQueue queue, ILogger logger) => queue.CircuitBreaker is { } options
-        ? new(options, queue.Name, _shared ?? (_own ??= new(new InMemoryStateStore(new InMemoryBroker()), logger)), TimeProvider.System, logger)
-        : null;
+    public CircuitBreaker? CircuitOf(ConsumerQueue queue, ILogger logger)
+    {
+        if (queue.CircuitBreaker is not { } options)
+        {
+            return null;
+        }
+
+        var circuit = new CircuitBreaker(options, queue.Name, _shared ?? (_own ??= new(new InMemoryStateStore(new InMemoryBroker()), logger)), TimeProvider.System, logger);
+        _marks.FollowCircuits(circuit.View);
+        return circuit;
+    }
 
     public RateLimit? RateOf(ConsumerQueue queue, TimeProvider time) => queue.RateLimit is not { } options ? null
         : new(options, options.Shared && _processes is { } processes ? () => processes.CountOf(queue.Name) : static () => 1, time);
 
     public QueueGate GateOf(NamedTransport transport, ConsumerQueue queue, CircuitBreaker? circuit, ILogger logger)
     {
+        if (_shared is not null)
+        {
+            _marks.FollowPauses(_shared.View(QueueControl.Prefix));
+        }
+
         var turn = $"{(transport.Drained.Contains(queue.Name, StringComparer.Ordinal) ? "draining" : "consumer")}.{queue.Name}";
         return new(queue, turn, _shared, _processes, circuit, _self, state => transport.Status.Set(queue.Name, state), logger);
     }
@@ -129,6 +143,7 @@ internal sealed class Membership : IAsyncDisposable
     private List<ProcessQueue> Describe() =>
     [
         .. _transports.All.SelectMany(static transport => transport.Consumed, static (transport, queue) => new ProcessQueue(
-            queue.Name, transport.Status.Queues.GetValueOrDefault(queue.Name, QueueState.Starting), queue.Concurrency, queue.ConsumerPriority)),
+            queue.Name, transport.Status.Queues.GetValueOrDefault(queue.Name, QueueState.Starting), queue.Concurrency, queue.ConsumerPriority,
+            queue.Busy)),
     ];
 }

@@ -18,6 +18,12 @@ public enum Fault
     /// <summary>Says that a queue is empty, although messages of it are delayed or handed out.</summary>
     CountsNothing,
 
+    /// <summary>Says that all messages of a queue are ready, also delayed ones and those in hand.</summary>
+    CountsAllAsReady,
+
+    /// <summary>Says that no message of a queue has waited.</summary>
+    HidesAge,
+
     /// <summary>Says that messages are stored, and sends them a little later.</summary>
     ConfirmsEarly,
 

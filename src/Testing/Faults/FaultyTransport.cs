@@ -120,9 +120,17 @@ public sealed class FaultyTransport : ITransport, IDeadLetterAccess, IQueueDepth
         await _inner.DisposeAsync().ConfigureAwait(false);
     }
 
-    async ValueTask<long> IQueueDepth.DepthAsync(string queue, CancellationToken cancellationToken)
+    async ValueTask<QueueDepth> IQueueDepth.DepthAsync(string queue, CancellationToken cancellationToken)
     {
-        return _fault.Hits(Fault.CountsNothing) ? 0 : await ((IQueueDepth)_inner).DepthAsync(queue, cancellationToken).ConfigureAwait(false);
+        if (_fault.Hits(Fault.CountsNothing))
+        {
+            return new(0, 0, 0, TimeSpan.Zero);
+        }
+
+        var depth = await ((IQueueDepth)_inner).DepthAsync(queue, cancellationToken).ConfigureAwait(false);
+        return _fault.Hits(Fault.CountsAllAsReady) ? depth with { Ready = depth.Total, Unsettled = 0 }
+            : _fault.Hits(Fault.HidesAge) ? depth with { OldestAge = TimeSpan.Zero }
+            : depth;
     }
 
     ValueTask<long> IDeadLetterAccess.CountAsync(string queue, CancellationToken cancellationToken) => Letters.CountAsync(queue, cancellationToken);

@@ -3,7 +3,6 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Postrider.Core.InMemory;
 using Postrider.Core.Tests.Support;
-using Postrider.Core.Transport;
 
 namespace Postrider.Core.Tests.FlowControl;
 
@@ -118,7 +117,7 @@ public sealed class CircuitBreakerTests
     public async Task Without_a_state_store_it_is_this_processs_own()
     {
         var app = new App();
-        await using var host = await app.HostAsync(Short, m => m.UseTransport("no state", services => new Stateless(new InMemoryTransport(app.Broker))));
+        await using var host = await app.HostAsync(Short, m => m.UseTransport("no state", services => new StatelessTransport(new InMemoryTransport(app.Broker))));
         await SendAsync(host, 10);
         await Eventually.IsAsync(() => host.Status.Queues["sparing"] == QueueState.Paused);
         app.Fails = false;
@@ -205,21 +204,5 @@ public sealed class CircuitBreakerTests
                 register?.Invoke(m);
             },
             services => services.AddLogging(logging => logging.AddProvider(Log)));
-    }
-
-    /// <summary>A transport whose broker keeps no state.</summary>
-    private sealed class Stateless(ITransport inner) : ITransport
-    {
-        public TransportCapabilities Capabilities => inner.Capabilities;
-
-        public ValueTask DeclareAsync(Topology topology, CancellationToken cancellationToken) => inner.DeclareAsync(topology, cancellationToken);
-
-        public ValueTask PublishAsync(ReadOnlyMemory<OutgoingMessage> batch, Memory<PublishResult> results, CancellationToken cancellationToken) =>
-            inner.PublishAsync(batch, results, cancellationToken);
-
-        public ValueTask<IReceiver> OpenReceiverAsync(ReceiverOptions options, CancellationToken cancellationToken) =>
-            inner.OpenReceiverAsync(options, cancellationToken);
-
-        public ValueTask DisposeAsync() => inner.DisposeAsync();
     }
 }

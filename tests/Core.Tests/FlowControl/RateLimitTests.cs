@@ -85,7 +85,7 @@ public sealed class RateLimitTests
 
         await Eventually.IsAsync(() => handled.Count == 3);
         IQueueDepth transport = new InMemoryTransport(broker);
-        await Eventually.IsAsync(async () => await transport.DepthAsync("limited", default) == 7);
+        await Eventually.IsAsync(async () => (await transport.DepthAsync("limited", default)).Total == 7);
         for (var i = 4; i <= 10; i++)
         {
             // The loop may not wait yet when the clock is put forward.

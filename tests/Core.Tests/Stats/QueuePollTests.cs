@@ -66,7 +66,7 @@ public sealed class QueuePollTests
         await using var host = await StartAsync(finish.Task);
         await host.Bus.PublishAsync(new Ping(1, "wait"));
         QueueStats busy;
-        IEnumerable<(string, long)> measured;
+        IEnumerable<(string, double)> measured;
         try
         {
             await UntilAsync(() => Own(host) is { Busy: 1, Depth: 1 });
@@ -78,19 +78,108 @@ public sealed class QueuePollTests
         }
 
         Assert.Equal((1, 3), (busy.Hosts, busy.Capacity));
+        Assert.Equal((0, 1, 0), (busy.Ready, busy.Unsettled, busy.DeadLetters));
+        Assert.InRange(busy.OldestAge!.Value, TimeSpan.FromTicks(1), QueuePoll.Interval + TimeSpan.FromSeconds(5));
         Assert.Equal(
-            [("postrider.queue.busy", 1), ("postrider.queue.capacity", 3), ("postrider.queue.dead_letters", 0), ("postrider.queue.depth", 1)], measured);
+            [
+                ("postrider.queue.busy", 1), ("postrider.queue.capacity", 3), ("postrider.queue.circuit", 0), ("postrider.queue.dead_letters", 0), ("postrider.queue.depth", 1),
+                ("postrider.queue.oldest_age", busy.OldestAge.Value.TotalSeconds), ("postrider.queue.paused", 0), ("postrider.queue.ready", 0), ("postrider.queue.unsettled", 1),
+            ],
+            measured);
         await UntilAsync(() => Own(host) is { Busy: 0, Depth: 0 });
+    }
+
+    [Fact]
+    public async Task A_pause_and_an_open_circuit_are_told_at_once_also_by_a_host_that_does_not_look()
+    {
+        await using var one = await StartAsync();
+        await using var other = await StartAsync();
+        var control = one.Services.GetRequiredService<IQueueControl>();
+        Assert.Equal((false, CircuitState.Closed), (Own(one).IsPaused, Own(one).Circuit));
+
+        await control.PauseAsync(Queue);
+        Assert.True((await AllAsync(other)).IsPaused);
+        await Eventually.IsAsync(() => Own(one).IsPaused && Own(other).IsPaused);
+        Assert.Contains(("postrider.queue.paused", 1), Measured());
+        await control.ResumeAsync(Queue);
+        Assert.False((await AllAsync(other)).IsPaused);
+        await Eventually.IsAsync(() => !Own(one).IsPaused && !Own(other).IsPaused);
+
+        await one.Bus.PublishAsync(new Ping(1, "fail"));
+        await Eventually.IsAsync(async () => (await AllAsync(other)).Circuit == CircuitState.Open);
+        await Eventually.IsAsync(() => Own(one).Circuit == CircuitState.Open && Own(other).Circuit == CircuitState.Open);
+        Assert.Contains(("postrider.queue.circuit", 2), Measured());
+
+        // The pause is over by the store's clock, and the one that tries fails once more or not at all.
+        await using var store = new InMemoryStateStore(_broker);
+        var open = await store.GetAsync($"circuits.open.{Queue}");
+        await control.PauseAsync(Queue);
+        await store.DeleteAsync($"circuits.open.{Queue}", open!.Revision);
+        Assert.Equal(CircuitState.HalfOpen, (await AllAsync(other)).Circuit);
+        await Eventually.IsAsync(() => Own(one).Circuit == CircuitState.HalfOpen);
+        await control.ResumeAsync(Queue);
+        Assert.Equal(CircuitState.Closed, (await AllAsync(one)).Circuit);
+    }
+
+    [Fact]
+    public async Task A_host_without_a_state_store_tells_of_its_own_circuit()
+    {
+        await using var host = await TestHost.StartAsync(messaging => Register(messaging.UseTransport("no state", _ => new StatelessTransport(new InMemoryTransport(_broker)))));
+        await host.Bus.PublishAsync(new Ping(1, "fail"));
+
+        await Eventually.IsAsync(() => Own(host).Circuit == CircuitState.Open);
+
+        Assert.Equal((false, CircuitState.Open), ((await AllAsync(host)).IsPaused, (await AllAsync(host)).Circuit));
     }
 
     [Fact]
     public void What_was_counted_later_counts_and_the_rest_is_added()
     {
         var now = DateTimeOffset.UnixEpoch;
-        var one = new QueueStats { Queue = "q", Hosts = 1, Busy = 2, Capacity = 10, Depth = 5, DeadLetters = 1, CountedAt = now };
-        var other = new QueueStats { Queue = "q", Hosts = 2, Busy = 3, Capacity = 20, Depth = 7, DeadLetters = 0, CountedAt = now.AddSeconds(1) };
+        var (early, late) = (TimeSpan.FromSeconds(8), TimeSpan.FromSeconds(2));
+        var one = new QueueStats
+        {
+            Queue = "q",
+            Hosts = 1,
+            Busy = 2,
+            Capacity = 10,
+            Depth = 5,
+            Ready = 2,
+            Unsettled = 3,
+            OldestAge = early,
+            DeadLetters = 1,
+            CountedAt = now,
+            IsPaused = true,
+            Circuit = CircuitState.HalfOpen,
+        };
+        var other = new QueueStats
+        {
+            Queue = "q",
+            Hosts = 2,
+            Busy = 3,
+            Capacity = 20,
+            Depth = 7,
+            Ready = 6,
+            OldestAge = late,
+            DeadLetters = 0,
+            CountedAt = now.AddSeconds(1),
+            Circuit = CircuitState.Open,
+        };
         var none = new QueueStats { Queue = "q", Hosts = 1, Busy = 1, Capacity = 5 };
-        var merged = new QueueStats { Queue = "q", Hosts = 3, Busy = 5, Capacity = 30, Depth = 7, DeadLetters = 0, CountedAt = now.AddSeconds(1) };
+        var merged = new QueueStats
+        {
+            Queue = "q",
+            Hosts = 3,
+            Busy = 5,
+            Capacity = 30,
+            Depth = 7,
+            Ready = 6,
+            OldestAge = late,
+            DeadLetters = 0,
+            CountedAt = now.AddSeconds(1),
+            IsPaused = true,
+            Circuit = CircuitState.Open,
+        };
 
         Assert.Equal(merged, one.Merge(other));
         Assert.Equal(merged, other.Merge(one));
@@ -103,11 +192,19 @@ public sealed class QueuePollTests
 
     private static QueueStats Own(TestHost host) => Assert.Single(Stats(host).GetOwn().Queues);
 
-    private static IEnumerable<(string, long)> Measured()
+    private static async Task<QueueStats> AllAsync(TestHost host) => Assert.Single((await Stats(host).GetAllAsync()).Queues);
+
+    private static IEnumerable<(string, double)> Measured()
     {
-        var measured = new List<(string, long)>();
+        var measured = new List<(string, double)>();
         using var listener = new MeterListener { InstrumentPublished = static (instrument, self) => self.EnableMeasurementEvents(instrument) };
-        listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) =>
+        listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) => Add(instrument, value, tags));
+        listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) => Add(instrument, value, tags));
+        listener.Start();
+        listener.RecordObservableInstruments();
+        return measured.Order();
+
+        void Add(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags)
         {
             foreach (var (key, queue) in tags)
             {
@@ -116,10 +213,7 @@ public sealed class QueuePollTests
                     measured.Add((instrument.Name, value));
                 }
             }
-        });
-        listener.Start();
-        listener.RecordObservableInstruments();
-        return measured.Order();
+        }
     }
 
     private Task UntilAsync(Func<bool> condition) => Eventually.IsAsync(() =>
@@ -129,14 +223,15 @@ public sealed class QueuePollTests
     });
 
     /// <summary>On the shared broker, which is its state store too.</summary>
-    private Task<TestHost> StartAsync(Task? wait = null) => TestHost.StartAsync(
-        messaging => messaging.UseInMemory(_broker).AddConsumer<Ping>(
-            Queue,
-            async (ping, _, _) =>
-            {
-                await (ping.Text == "wait" ? wait! : Task.CompletedTask);
-                return ping.Text == "dead" ? Outcome.DeadLetter("no") : Outcome.Ack;
-            },
-            static options => options with { Concurrency = 3 }),
-        services => services.AddSingleton<TimeProvider>(_time));
+    private Task<TestHost> StartAsync(Task? wait = null) =>
+        TestHost.StartAsync(messaging => Register(messaging.UseInMemory(_broker), wait), services => services.AddSingleton<TimeProvider>(_time));
+
+    private static void Register(MessagingBuilder messaging, Task? wait = null) => messaging.AddConsumer<Ping>(
+        Queue,
+        async (ping, _, _) =>
+        {
+            await (ping.Text == "wait" ? wait! : Task.CompletedTask);
+            return ping.Text switch { "dead" => Outcome.DeadLetter("no"), "fail" => throw new InvalidOperationException("It fails."), _ => Outcome.Ack };
+        },
+        static options => options with { Concurrency = 3, CircuitBreaker = new() { Failures = 1, Pause = TimeSpan.FromDays(1), LongestPause = TimeSpan.FromDays(1) } });
 }

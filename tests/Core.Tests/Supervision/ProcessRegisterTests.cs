@@ -47,6 +47,25 @@ public sealed class ProcessRegisterTests
     }
 
     [Fact]
+    public async Task A_host_tells_how_many_messages_it_is_handling()
+    {
+        var (broker, finish) = (new InMemoryBroker(), new TaskCompletionSource());
+        await using var host = await HostAsync(broker, "busy", handling: finish.Task);
+        await host.Bus.PublishAsync(new Ping(1));
+        await host.Bus.PublishAsync(new Ping(2));
+        try
+        {
+            await Eventually.IsAsync(async () => (await ListAsync(host)) is [{ Queues: [{ Busy: 2, Concurrency: 3 }] }]);
+        }
+        finally
+        {
+            finish.SetResult();
+        }
+
+        await Eventually.IsAsync(async () => (await ListAsync(host)) is [{ Queues: [{ Busy: 0 }] }]);
+    }
+
+    [Fact]
     public async Task Who_was_taken_for_dead_stops_consuming_for_a_moment_and_comes_back_under_a_new_id()
     {
         var (broker, log, handled) = (new InMemoryBroker(), new ListLog(), new ConcurrentQueue<int>());
@@ -115,9 +134,16 @@ public sealed class ProcessRegisterTests
 
     private static ValueTask<IReadOnlyList<MessagingProcess>> ListAsync(TestHost host) => host.Services.GetRequiredService<IMessagingProcesses>().GetAsync();
 
-    private static Task<TestHost> HostAsync(InMemoryBroker broker, string name, TimeSpan? interval = null) => TestHost.StartAsync(m =>
+    private static Task<TestHost> HostAsync(InMemoryBroker broker, string name, TimeSpan? interval = null, Task? handling = null) => TestHost.StartAsync(m =>
     {
-        m.UseInMemory(broker).AddConsumer<Ping>("registered", static (_, _, _) => new(Outcome.Ack), static options => options with { Concurrency = 3, ConsumerPriority = 2 });
+        m.UseInMemory(broker).AddConsumer<Ping>(
+            "registered",
+            async (_, _, _) =>
+            {
+                await (handling ?? Task.CompletedTask);
+                return Outcome.Ack;
+            },
+            static options => options with { Concurrency = 3, ConsumerPriority = 2 });
         m.Configure(options => options with
         {
             Application = name,

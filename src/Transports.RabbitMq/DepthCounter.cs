@@ -1,35 +1,38 @@
+using Postrider.Core.Transport;
+
 namespace Postrider.Transports.RabbitMq;
 
 /// <summary>
-/// How many messages a queue has: on the rungs of its delays, ready, on all its levels, and in this process's hands. AMQP does not tell what other processes hold unsettled.
+/// How many messages a queue has: on the rungs of its delays, ready, on all its levels, and in this process's hands. AMQP does not tell what other processes hold unsettled,
+/// nor, without taking it, how old a message is.
 /// </summary>
-internal sealed class QueueDepth(Connections connections)
+internal sealed class DepthCounter(Connections connections)
 {
-    public async ValueTask<long> OfAsync(string queue, CancellationToken cancellationToken)
+    public async ValueTask<QueueDepth> OfAsync(string queue, CancellationToken cancellationToken)
     {
-        var depth = 0L;
+        var (delayed, ready, held) = (0L, 0L, 0L);
         // In the direction in which messages go: a retry takes one from a hand to a rung, the rungs lead down to the queue, and that to a hand again.
         for (var level = DelayTime.Levels - 1; level >= 0; level--)
         {
-            depth += await ReadyAsync(DelayLadder.Rung(queue, level), cancellationToken).ConfigureAwait(false) ?? 0;
+            delayed += await ReadyAsync(DelayLadder.Rung(queue, level), cancellationToken).ConfigureAwait(false) ?? 0;
         }
 
         if (await QueueLevels.ExistAsync(connections, queue, cancellationToken).ConfigureAwait(false))
         {
             foreach (var level in QueueLevels.SubQueues(queue))
             {
-                depth += await ReadyAsync(level, cancellationToken).ConfigureAwait(false) ?? 0;
+                ready += await ReadyAsync(level, cancellationToken).ConfigureAwait(false) ?? 0;
             }
         }
 
-        depth += await ReadyAsync(queue, cancellationToken).ConfigureAwait(false)
+        ready += await ReadyAsync(queue, cancellationToken).ConfigureAwait(false)
             ?? throw new TransportException($"There is no queue '{queue}' on RabbitMQ at {connections.Where}.", TransportError.QueueNotFound);
         foreach (var (channel, of) in connections.Open)
         {
-            depth += of == queue ? channel.Held : 0;
+            held += of == queue ? channel.Held : 0;
         }
 
-        return depth;
+        return new(delayed + ready + held, ready, Unsettled: null, OldestAge: null);
     }
 
     /// <summary>Null if there is no such queue. A refusal costs the channel, so each question has its own.</summary>
