@@ -163,8 +163,8 @@ public sealed class MessagingBuilder
     }
 
     /// <summary>
-    /// Tells a class what happens to the host: started, stopped, a queue's state, a consumer's restart, a broker away or back. It becomes a singleton, unless it is registered
-    /// otherwise already. Added twice, it is told once.
+    /// Tells a class what happens to the host (<see cref="MessagingEvent"/>): started, stopped, a queue's state, a consumer's restart, a broker away or back, a pause, another
+    /// process that came or died. It becomes a singleton, unless it is registered otherwise already. Added twice, it is told once.
     /// </summary>
     public MessagingBuilder AddObserver<[System.Diagnostics.CodeAnalysis.DynamicallyAccessedMembers(
         System.Diagnostics.CodeAnalysis.DynamicallyAccessedMemberTypes.PublicConstructors)] TObserver>()

@@ -75,7 +75,7 @@ internal sealed class MessagingHostedService(
             _reports.Start();
             observers.Start();
             stats.Start();
-            _membership = new(state, control, self, transports, options, _logger);
+            _membership = new(state, control, self, transports, options, observers, _logger);
             _running = Task.WhenAll(transports.All.Select(transport => Task.Run(() => RunAsync(transport, _reports, _membership), CancellationToken.None)));
         }
 

@@ -23,11 +23,13 @@ internal sealed class Membership : IAsyncDisposable
     private readonly CancellationTokenSource _leave = new();
     private readonly Task _registered = Task.CompletedTask;
 
-    /// <summary>For the circuit breakers of a host without a state store.</summary>
-    private SharedState? _own;
+    private readonly List<Task> _watching = [];
+
+    /// <summary>Where the circuit breakers are, if there are any: a host without a state store has them for itself.</summary>
+    private readonly SharedState? _circuits;
 
     /// <exception cref="MessagingConfigurationException">A consumer needs a state store, and there is none.</exception>
-    public Membership(HostState state, IQueueControl control, HostIdentity self, TransportSet transports, MessagingOptions options, ILogger logger)
+    public Membership(HostState state, IQueueControl control, HostIdentity self, TransportSet transports, MessagingOptions options, Observers observers, ILogger logger)
     {
         (_control, _self, _transports, _logger) = (control, self, transports, logger);
         var queues = transports.All.SelectMany(static transport => transport.Consumed).ToList();
@@ -46,23 +48,28 @@ internal sealed class Membership : IAsyncDisposable
             state.Require($"The shared RateLimit of the queue '{limited.Name}'");
         }
 
-        if (state.Store is not { } store)
+        _shared = state.Store is { } store ? new(store, logger) : null;
+        _circuits = !queues.Exists(static queue => queue.CircuitBreaker is not null) ? null
+            : _shared ?? new(new InMemoryStateStore(new InMemoryBroker()), logger);
+        if (_shared is not null)
         {
-            return;
+            _processes = new(_shared, self, Describe, options, happened => observers.Add(happened), TimeProvider.System, logger);
+            foreach (var transport in transports.All)
+            {
+                transport.Status.Changed = _processes.Tell;
+            }
+
+            _registered = Task.Run(() => _processes.RunAsync(_leave.Token));
         }
 
-        _shared = new(store, logger);
-        _processes = new(_shared, self, Describe, options, TimeProvider.System, logger);
-        foreach (var transport in transports.All)
+        if (observers.AreAny)
         {
-            transport.Status.Changed = _processes.Tell;
+            _watching = [.. Watch(new(happened => observers.Add(happened), TellOf, TimeProvider.System))];
         }
-
-        _registered = Task.Run(() => _processes.RunAsync(_leave.Token));
     }
 
     public CircuitBreaker? CircuitOf(ConsumerQueue queue, ILogger logger) => queue.CircuitBreaker is { } options
-        ? new(options, queue.Name, _shared ?? (_own ??= new(new InMemoryStateStore(new InMemoryBroker()), logger)), TimeProvider.System, logger)
+        ? new(options, queue.Name, _circuits!, TimeProvider.System, logger)
         : null;
 
     public RateLimit? RateOf(ConsumerQueue queue, TimeProvider time) => queue.RateLimit is not { } options ? null
@@ -71,7 +78,7 @@ internal sealed class Membership : IAsyncDisposable
     public QueueGate GateOf(NamedTransport transport, ConsumerQueue queue, CircuitBreaker? circuit, ILogger logger)
     {
         var turn = $"{(transport.Drained.Contains(queue.Name, StringComparer.Ordinal) ? "draining" : "consumer")}.{queue.Name}";
-        return new(queue, turn, _shared, _processes, circuit, _self, state => transport.Status.Set(queue.Name, state), logger);
+        return new(queue, turn, _shared, _processes, circuit, _self, transport.Status, logger);
     }
 
     /// <summary>Pauses a queue for all processes.</summary>
@@ -115,15 +122,36 @@ internal sealed class Membership : IAsyncDisposable
     {
         await _leave.CancelAsync().ConfigureAwait(false);
         await _registered.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        foreach (var state in new[] { _shared, _own })
+        await Task.WhenAll(_watching).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        foreach (var state in new[] { _shared, _circuits }.OfType<SharedState>().Distinct())
         {
-            if (state is not null)
-            {
-                await state.DisposeAsync().ConfigureAwait(false);
-            }
+            await state.DisposeAsync().ConfigureAwait(false);
         }
 
         _leave.Dispose();
+    }
+
+    /// <summary>What the observers are told of beside the work. What is told of a place among the processes comes from the gates.</summary>
+    private IEnumerable<Task> Watch(SharedWatch watch)
+    {
+        if (_shared is not null)
+        {
+            yield return watch.FollowPausesAsync(_shared.View(QueueControl.Prefix), _leave.Token);
+            yield return watch.FollowProcessesAsync(_processes!, _leave.Token);
+        }
+
+        if (_circuits is not null)
+        {
+            yield return watch.FollowCircuitsAsync(_circuits.View(CircuitBreaker.Prefix), _leave.Token);
+        }
+    }
+
+    private void TellOf(string queue, MessagingEvent happened)
+    {
+        foreach (var transport in _transports.All.Where(transport => transport.Consumed.Any(one => one.Name == queue)))
+        {
+            transport.Status.Tell(happened);
+        }
     }
 
     private List<ProcessQueue> Describe() =>
