@@ -91,7 +91,7 @@ public sealed record PlaceWon(string Queue) : MessagingEvent;
 /// <param name="IsGivenBack">It drained first, as at a stop or a pause. If not, the place is about to be another's, and its handlers are cancelled.</param>
 public sealed record PlaceLost(string Queue, bool IsGivenBack) : MessagingEvent;
 
-/// <summary>A host is in the register of processes from now on (<see cref="IMessagingProcesses"/>). Those that were there when this one started are not told of.</summary>
+/// <summary>A host is in the register of processes from now on (<see cref="IMessagingProcesses"/>); or was when this one started.</summary>
 /// <param name="Process">The host.</param>
 /// <param name="IsThis">It is this one.</param>
 public sealed record ProcessRegistered(MessagingProcess Process, bool IsThis) : MessagingEvent;

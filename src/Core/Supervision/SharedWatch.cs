@@ -66,18 +66,18 @@ internal sealed class SharedWatch(Action<MessagingEvent> tell, Action<string, Me
         }
     }
 
-    /// <summary>The other hosts: those that come, leave or die. Those that are there at the start are listed, not told of.</summary>
+    /// <summary>The other hosts: those that come, leave or die; those that are there at the start are told of, too.</summary>
     /// <param name="processes">Knows which entries are, or were, this host's own, which tells of itself.</param>
     /// <param name="stop">Ends it.</param>
     public async Task FollowProcessesAsync(ProcessRegister processes, CancellationToken stop)
     {
-        Dictionary<string, Seen>? before = null;
+        var before = new Dictionary<string, Seen>(StringComparer.Ordinal);
         await foreach (var entries in SnapshotsAsync(processes.View, stop).ConfigureAwait(false))
         {
             var now = new Dictionary<string, Seen>(StringComparer.Ordinal);
             foreach (var (key, entry) in entries.Where(one => !processes.IsOwn(one.Key)))
             {
-                var known = before?.GetValueOrDefault(key);
+                var known = before.GetValueOrDefault(key);
                 if (known?.Revision == entry.Revision)
                 {
                     now[key] = known;
@@ -85,14 +85,14 @@ internal sealed class SharedWatch(Action<MessagingEvent> tell, Action<string, Me
                 else if (StateJson.Read(entry, StateJson.Default.MessagingProcess) is { } process)
                 {
                     now[key] = new(process, entry.Revision, time.GetTimestamp());
-                    if (known is null && before is not null)
+                    if (known is null)
                     {
                         tell(new ProcessRegistered(process, IsThis: false));
                     }
                 }
             }
 
-            foreach (var (_, gone) in before?.Where(one => !now.ContainsKey(one.Key)) ?? [])
+            foreach (var (_, gone) in before.Where(one => !now.ContainsKey(one.Key)))
             {
                 tell(HasExpired(gone) ? new ProcessReaped(gone.Process, IsThis: false) : new ProcessLeft(gone.Process, IsThis: false));
             }
