@@ -175,6 +175,19 @@ public sealed class MessagingBuilder
         return this;
     }
 
+    /// <summary>
+    /// Calls a class as messaging starts and stops, and when a worker fails; there may be several, and one that is added twice is still one. It becomes a singleton, unless it
+    /// is registered otherwise already.
+    /// </summary>
+    public MessagingBuilder AddLifecycleHook<[System.Diagnostics.CodeAnalysis.DynamicallyAccessedMembers(
+        System.Diagnostics.CodeAnalysis.DynamicallyAccessedMemberTypes.PublicConstructors)] THook>()
+        where THook : class, ILifecycleHook
+    {
+        Services.TryAddSingleton<THook>();
+        _registration.Hooks[typeof(THook)] = static services => services.GetRequiredService<THook>();
+        return this;
+    }
+
     /// <summary>Adds a serializer. The last one added writes; received messages are read by the one of their content type.</summary>
     public MessagingBuilder UseSerializer(IMessageSerializer serializer)
     {

@@ -209,6 +209,9 @@ internal static partial class Log
     [LoggerMessage(62, LogLevel.Warning, "The state store's entry '{Key}' is left out of the stats, as it cannot be read: another version wrote it, or something else.")]
     public static partial void StatsUnreadable(this ILogger logger, string key);
 
+    [LoggerMessage(120, LogLevel.Error, "The lifecycle hook {Hook} failed at {Call}; messaging goes on without it: {Reason}")]
+    public static partial void HookFailed(this ILogger logger, Exception exception, string hook, string call, string reason);
+
     /// <summary>For everything that is logged while a message is handled.</summary>
     public static IDisposable? BeginHandling(this ILogger logger, ConsumeContext context) =>
         Handling(logger, context.MessageId, context.Queue, context.Consumer, context.Attempt, context.CorrelationId);

@@ -41,6 +41,8 @@ internal sealed class MessagingRegistration
 
     public OrderedDictionary<Type, Func<IServiceProvider, IMessagingObserver>> Observers { get; } = [];
 
+    public OrderedDictionary<Type, Func<IServiceProvider, ILifecycleHook>> Hooks { get; } = [];
+
     public List<IMessageSerializer> Serializers { get; } = [new JsonMessageSerializer()];
 
     public List<Func<IServiceProvider, IBodyTransform>> BodyTransforms { get; } = [];
@@ -96,6 +98,11 @@ internal sealed class MessagingRegistration
             .SelectMany(static one => one.Topics, static (one, topic) => new Binding(topic, one.Queue)).Distinct()],
             [.. queues.Where(static queue => queue.Priority is not null).Select(static queue => queue.Name)]);
     }
+
+    /// <summary>The names of the pools by queue, for those that are in one.</summary>
+    public IReadOnlyDictionary<string, string> PoolsByQueue() => Consumers.Where(static one => one.Pool is not null)
+        .GroupBy(static one => one.Queue, static one => one.Pool!.Pool.Name, StringComparer.Ordinal)
+        .ToDictionary(static queue => queue.Key, static queue => queue.First(), StringComparer.Ordinal);
 
     public IReadOnlyList<ConsumerQueue> BuildQueues(Serializers serializers)
     {
@@ -156,6 +163,7 @@ internal sealed class MessagingRegistration
             options.RequestTimeout > TimeSpan.Zero && options.RequestTimeout <= Requester.Longest,
             $"RequestTimeout must be positive and at most {Requester.Longest}; it is {options.RequestTimeout}.");
         Require(options.DrainTimeout >= TimeSpan.Zero, $"DrainTimeout must not be negative; it is {options.DrainTimeout}.");
+        Require(options.HookTimeout > TimeSpan.Zero && options.HookTimeout <= TimeSpan.FromDays(1), $"HookTimeout must be positive and at most a day; it is {options.HookTimeout}.");
         Require(options.HeartbeatInterval >= TimeSpan.FromMilliseconds(100), $"HeartbeatInterval must be at least 100 ms; it is {options.HeartbeatInterval}.");
         Require(
             options.ProcessTimeToLive >= options.HeartbeatInterval * 2,

@@ -42,6 +42,7 @@ internal sealed class MessagingSettings
         PublishTimeout = Root.Value(nameof(options.PublishTimeout), options.PublishTimeout),
         RequestTimeout = Root.Value(nameof(options.RequestTimeout), options.RequestTimeout),
         DrainTimeout = Root.Value(nameof(options.DrainTimeout), options.DrainTimeout),
+        HookTimeout = Root.Value(nameof(options.HookTimeout), options.HookTimeout),
         HeartbeatInterval = Root.Value(nameof(options.HeartbeatInterval), options.HeartbeatInterval),
         ProcessTimeToLive = Root.Value(nameof(options.ProcessTimeToLive), options.ProcessTimeToLive),
         FailFastAfter = Root.Text(nameof(options.FailFastAfter)) is null

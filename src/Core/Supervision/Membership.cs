@@ -28,28 +28,11 @@ internal sealed class Membership : IAsyncDisposable
     /// <summary>Where the circuit breakers are, if there are any: a host without a state store has them for itself.</summary>
     private readonly SharedState? _circuits;
 
-    /// <exception cref="MessagingConfigurationException">A consumer needs a state store, and there is none.</exception>
     public Membership(HostState state, IQueueControl control, HostIdentity self, TransportSet transports, MessagingOptions options, Observers observers, ILogger logger)
     {
         (_control, _self, _transports, _logger) = (control, self, transports, logger);
-        var queues = transports.All.SelectMany(static transport => transport.Consumed).ToList();
-        if (queues.Find(static queue => queue.SingleActive) is { } single)
-        {
-            state.Require($"A single active consumer of the queue '{single.Name}'");
-        }
-
-        if (queues.Find(static queue => queue.ConsumerPriority != 0) is { } prior)
-        {
-            state.Require($"The ConsumerPriority of the queue '{prior.Name}'");
-        }
-
-        if (queues.Find(static queue => queue.RateLimit is { Shared: true }) is { } limited)
-        {
-            state.Require($"The shared RateLimit of the queue '{limited.Name}'");
-        }
-
         _shared = state.Store is { } store ? new(store, logger) : null;
-        _circuits = !queues.Exists(static queue => queue.CircuitBreaker is not null) ? null
+        _circuits = !ConsumedBy(transports).Exists(static queue => queue.CircuitBreaker is not null) ? null
             : _shared ?? new(new InMemoryStateStore(new InMemoryBroker()), logger);
         if (_shared is not null)
         {
@@ -65,6 +48,26 @@ internal sealed class Membership : IAsyncDisposable
         if (observers.AreAny)
         {
             _watching = [.. Watch(new(happened => observers.Add(happened), TellOf, TimeProvider.System))];
+        }
+    }
+
+    /// <exception cref="MessagingConfigurationException">A consumer needs a state store, and there is none.</exception>
+    public static void Check(HostState state, TransportSet transports)
+    {
+        var queues = ConsumedBy(transports);
+        if (queues.Find(static queue => queue.SingleActive) is { } single)
+        {
+            state.Require($"A single active consumer of the queue '{single.Name}'");
+        }
+
+        if (queues.Find(static queue => queue.ConsumerPriority != 0) is { } prior)
+        {
+            state.Require($"The ConsumerPriority of the queue '{prior.Name}'");
+        }
+
+        if (queues.Find(static queue => queue.RateLimit is { Shared: true }) is { } limited)
+        {
+            state.Require($"The shared RateLimit of the queue '{limited.Name}'");
         }
     }
 
@@ -130,6 +133,8 @@ internal sealed class Membership : IAsyncDisposable
 
         _leave.Dispose();
     }
+
+    private static List<ConsumerQueue> ConsumedBy(TransportSet transports) => [.. transports.All.SelectMany(static transport => transport.Consumed)];
 
     /// <summary>What the observers are told of beside the work. What is told of a place among the processes comes from the gates.</summary>
     private IEnumerable<Task> Watch(SharedWatch watch)
