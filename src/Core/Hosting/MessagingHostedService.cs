@@ -239,7 +239,7 @@ internal sealed class MessagingHostedService(
             new FaultReplies(named.Publisher, named.Name, named.Transport.Capabilities.System, telemetry, time, logger), circuit, time, logger);
         var supervisor = new QueueSupervisor(
             named.Transport, named.Topology, queue, handler, membership.GateOf(named, queue, circuit, logger),
-            reason => membership.PauseAsync(queue.Name, reason), membership.RateOf(queue, time), options, named.Status, scopes, telemetry, reports, time, logger);
+            reason => membership.PauseAsync(queue.Name, reason), membership.RateOf(queue, time), membership.KeyRatesOf(queue, time), options, named.Status, scopes, telemetry, reports, time, logger);
         try
         {
             await supervisor.RunAsync(stop.Token).ConfigureAwait(false);

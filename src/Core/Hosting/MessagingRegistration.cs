@@ -141,6 +141,7 @@ internal sealed class MessagingRegistration
                 ConsumerPriority = first.Options.ConsumerPriority,
                 CircuitBreaker = first.Options.CircuitBreaker,
                 RateLimit = first.Options.RateLimit,
+                RateLimitPerKey = first.Options.RateLimitPerKey,
                 Lanes = Lanes,
                 Lease = first.Options.Lease,
                 RenewLease = first.Options.RenewLease,
@@ -211,6 +212,8 @@ internal sealed class MessagingRegistration
         Require(circuit is null, $"{who} has a wrong CircuitBreaker: {circuit}");
         var rate = options.RateLimit?.WhyWrong();
         Require(rate is null, $"{who} has a wrong RateLimit: {rate}");
+        var keyRate = options.RateLimitPerKey?.WhyWrong();
+        Require(keyRate is null, $"{who} has a wrong RateLimitPerKey: {keyRate}");
         Require(options.MaxRedeliveries > 0, $"{who} has MaxRedeliveries {options.MaxRedeliveries}; it is at least 1.");
         Require(
             options.Isolation is IsolationLevel.ReadCommitted or IsolationLevel.RepeatableRead or IsolationLevel.Serializable,
@@ -222,13 +225,13 @@ internal sealed class MessagingRegistration
 
         Require(
             OfQueue(options).Equals(OfQueue(first.Options)),
-            $"{who} shares it with '{first.Name}', but their Transport, Concurrency, Pool, Batch, Order, Priority, SingleActive, ConsumerPriority, CircuitBreaker, RateLimit, Lease, RenewLease, MaxRedeliveries or OnExpired "
+            $"{who} shares it with '{first.Name}', but their Transport, Concurrency, Pool, Batch, Order, Priority, SingleActive, ConsumerPriority, CircuitBreaker, RateLimit, RateLimitPerKey, Lease, RenewLease, MaxRedeliveries or OnExpired "
             + "differ. "
             + "Make them equal, or give it a queue of its own.");
     }
 
     private static object OfQueue(ConsumerOptions o) =>
-        (o.Transport?.ToUpperInvariant(), o.Concurrency, o.Pool?.ToUpperInvariant(), o.Batch, o.Order, o.Priority, o.SingleActive, o.ConsumerPriority, o.CircuitBreaker, o.RateLimit, o.Lease, o.RenewLease,
+        (o.Transport?.ToUpperInvariant(), o.Concurrency, o.Pool?.ToUpperInvariant(), o.Batch, o.Order, o.Priority, o.SingleActive, o.ConsumerPriority, o.CircuitBreaker, o.RateLimit, o.RateLimitPerKey, o.Lease, o.RenewLease,
             o.MaxRedeliveries, o.OnExpired);
 
     private static void Require(bool condition, string otherwise)

@@ -87,6 +87,7 @@ internal sealed class MessagingSettings
             ConsumerPriority = section.Value(nameof(options.ConsumerPriority), options.ConsumerPriority),
             CircuitBreaker = Read(section.Section(nameof(options.CircuitBreaker)), options.CircuitBreaker),
             RateLimit = Read(section.Section(nameof(options.RateLimit)), options.RateLimit),
+            RateLimitPerKey = Read(section.Section(nameof(options.RateLimitPerKey)), options.RateLimitPerKey),
             OnExpired = section.Choice(nameof(options.OnExpired), options.OnExpired),
             Retry = section.Text(nameof(options.Retry)) is { } text ? RetryPolicy.Parse(text) : options.Retry,
         };

@@ -65,7 +65,7 @@ internal sealed class Membership : IAsyncDisposable
             state.Require($"The ConsumerPriority of the queue '{prior.Name}'");
         }
 
-        if (queues.Find(static queue => queue.RateLimit is { Shared: true }) is { } limited)
+        if (queues.Find(static queue => queue.RateLimit is { Shared: true } || queue.RateLimitPerKey is { Shared: true }) is { } limited)
         {
             state.Require($"The shared RateLimit of the queue '{limited.Name}'");
         }
@@ -75,8 +75,10 @@ internal sealed class Membership : IAsyncDisposable
         ? new(options, queue.Name, _circuits!, TimeProvider.System, logger)
         : null;
 
-    public RateLimit? RateOf(ConsumerQueue queue, TimeProvider time) => queue.RateLimit is not { } options ? null
-        : new(options, options.Shared && _processes is { } processes ? () => processes.CountOf(queue.Name) : static () => 1, time);
+    public RateLimit? RateOf(ConsumerQueue queue, TimeProvider time) => queue.RateLimit is not { } options ? null : new(options, SharersOf(queue, options), time);
+
+    public KeyRates? KeyRatesOf(ConsumerQueue queue, TimeProvider time) =>
+        queue.RateLimitPerKey is not { } options ? null : new(options, SharersOf(queue, options), time);
 
     public QueueGate GateOf(NamedTransport transport, ConsumerQueue queue, CircuitBreaker? circuit, ILogger logger)
     {
@@ -133,6 +135,9 @@ internal sealed class Membership : IAsyncDisposable
 
         _leave.Dispose();
     }
+
+    private Func<int> SharersOf(ConsumerQueue queue, RateLimitOptions options) =>
+        options.Shared && _processes is { } processes ? () => processes.CountOf(queue.Name) : static () => 1;
 
     private static List<ConsumerQueue> ConsumedBy(TransportSet transports) => [.. transports.All.SelectMany(static transport => transport.Consumed)];
 

@@ -119,7 +119,7 @@ internal sealed class ConsumingParts : IAsyncDisposable
     {
         Status.SetReady();
         Status.Set(Queue.Name, QueueState.Receiving);
-        _pump = new(new ScriptedTransport(), Receiver, Queue, Handler(), null, static () => DrainTimeout, Status, Scopes, Telemetry, Reports, Time, Logger);
+        _pump = new(new ScriptedTransport(), Receiver, Queue, Handler(), null, null, static () => DrainTimeout, Status, Scopes, Telemetry, Reports, Time, Logger);
         return _pump.RunAsync(_stop.Token);
     }
 
