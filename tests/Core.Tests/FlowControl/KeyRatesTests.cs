@@ -175,6 +175,24 @@ public sealed class KeyRatesTests
     }
 
     [Fact]
+    public async Task A_suspect_does_not_wait_until_all_have_had_their_tokens()
+    {
+        await using var parts = new ConsumingParts();
+        RateLimitOptions limit = new() { PerSecond = 0.001 };
+        (parts.Queue, parts.KeyRates) = (parts.Queue with { RateLimitPerKey = limit }, new(limit, static () => 1, parts.Time));
+        var pump = parts.Pump();
+        parts.Receiver.Bring(Keyed("runs"), Keyed("waits"));
+        await Eventually.IsAsync(() => parts.Receiver.Told.Contains(("runs", SettlementKind.Ack)));
+        parts.Receiver.Bring(Keyed("suspect", redeliveries: 2));
+
+        await Eventually.IsAsync(() => parts.Receiver.Told.Contains(("suspect", SettlementKind.Ack)));
+        Assert.Equal([("runs", SettlementKind.Ack), ("waits", SettlementKind.Release), ("suspect", SettlementKind.Ack)], parts.Receiver.Told);
+        await parts.StopAsync(pump);
+
+        static ScriptedDelivery Keyed(string id, int redeliveries = 0) => new(id, redeliveries, static envelope => envelope with { Key = "a" });
+    }
+
+    [Fact]
     public async Task Impossible_limits_are_refused_and_shared_ones_need_a_state_store()
     {
         await using var wrong = TestHost.Create(static m => m.AddConsumer<Ping>(
