@@ -57,7 +57,7 @@ public class ConsumePath
         var handler = new DeliveryHandler(
             queue, "null", new(new NullTransport()), int.MaxValue, new([]), new Decoders([]), scopes, telemetry, reports, null, null, TimeProvider.System, NullLogger.Instance);
         _pump = new(
-            new NullTransport(), _receiver, queue, handler, null, static () => TimeSpan.FromSeconds(1), status, scopes, telemetry, reports, TimeProvider.System, NullLogger.Instance);
+            new NullTransport(), _receiver, queue, handler, null, null, static () => TimeSpan.FromSeconds(1), status, scopes, telemetry, reports, TimeProvider.System, NullLogger.Instance);
         _running = Task.Run(() => _pump.RunAsync(_stop.Token));
     }
 

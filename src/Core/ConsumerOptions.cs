@@ -58,6 +58,12 @@ public sealed record ConsumerOptions
     /// <summary>How fast the queue is consumed at most; null: as fast as its handlers are.</summary>
     public RateLimitOptions? RateLimit { get; init; }
 
+    /// <summary>
+    /// How fast messages of each key (<see cref="PublishOptions.Key"/>) are handled at most, beside <see cref="RateLimit"/>; null: as fast as may be. Those without a key are not
+    /// limited. What is more waits in the window with its lease renewed: it takes no handler, burns no attempt, and lets other keys pass, until some 500 messages wait.
+    /// </summary>
+    public RateLimitOptions? RateLimitPerKey { get; init; }
+
     /// <summary>How large the batches of a batch consumer are. Not for others.</summary>
     public BatchOptions? Batch { get; init; }
 

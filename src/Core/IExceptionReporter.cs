@@ -16,9 +16,9 @@ public interface IExceptionReporter
 /// <summary>An exception and where it came from.</summary>
 /// <param name="Exception">The exception.</param>
 /// <param name="During">
-/// What was being done: <c>connect</c>, <c>receive</c>, <c>decode</c>, <c>handle</c>, <c>renew</c>, <c>settle</c>, <c>pump</c>, <c>stop</c> or <c>on-failed</c>.
+/// What was being done: <c>connect</c>, <c>receive</c>, <c>decode</c>, <c>handle</c>, <c>renew</c>, <c>settle</c>, <c>pump</c>, <c>stop</c>, <c>on-failed</c> or <c>hook</c>.
 /// </param>
-/// <param name="Queue">The queue; null for <c>connect</c>, which is of all.</param>
+/// <param name="Queue">The queue; null for <c>connect</c> and <c>hook</c>, which are of all.</param>
 public sealed record ExceptionReport(Exception Exception, string During, string? Queue)
 {
     /// <summary>The name of the consumer, if it was one's.</summary>

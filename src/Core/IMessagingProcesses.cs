@@ -36,6 +36,9 @@ public sealed record MessagingProcess
     /// <summary>The last heartbeat, by its own clock.</summary>
     public required DateTimeOffset HeartbeatAt { get; init; }
 
+    /// <summary>After how long without a heartbeat it counts as dead (<see cref="MessagingOptions.ProcessTimeToLive"/>).</summary>
+    public TimeSpan TimeToLive { get; init; } = TimeSpan.FromSeconds(30);
+
     /// <summary>The memory of the process, in bytes.</summary>
     public long MemoryBytes { get; init; }
 

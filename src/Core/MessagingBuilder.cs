@@ -163,8 +163,8 @@ public sealed class MessagingBuilder
     }
 
     /// <summary>
-    /// Tells a class what happens to the host: started, stopped, a queue's state, a consumer's restart, a broker away or back. It becomes a singleton, unless it is registered
-    /// otherwise already. Added twice, it is told once.
+    /// Tells a class what happens to the host (<see cref="MessagingEvent"/>): started, stopped, a queue's state, a consumer's restart, a broker away or back, a pause, another
+    /// process that came or died. It becomes a singleton, unless it is registered otherwise already. Added twice, it is told once.
     /// </summary>
     public MessagingBuilder AddObserver<[System.Diagnostics.CodeAnalysis.DynamicallyAccessedMembers(
         System.Diagnostics.CodeAnalysis.DynamicallyAccessedMemberTypes.PublicConstructors)] TObserver>()
@@ -172,6 +172,19 @@ public sealed class MessagingBuilder
     {
         Services.TryAddSingleton<TObserver>();
         _registration.Observers[typeof(TObserver)] = static services => services.GetRequiredService<TObserver>();
+        return this;
+    }
+
+    /// <summary>
+    /// Calls a class as messaging starts and stops, and when a worker fails; there may be several, and one that is added twice is still one. It becomes a singleton, unless it
+    /// is registered otherwise already.
+    /// </summary>
+    public MessagingBuilder AddLifecycleHook<[System.Diagnostics.CodeAnalysis.DynamicallyAccessedMembers(
+        System.Diagnostics.CodeAnalysis.DynamicallyAccessedMemberTypes.PublicConstructors)] THook>()
+        where THook : class, ILifecycleHook
+    {
+        Services.TryAddSingleton<THook>();
+        _registration.Hooks[typeof(THook)] = static services => services.GetRequiredService<THook>();
         return this;
     }
 

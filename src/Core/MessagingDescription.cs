@@ -63,7 +63,7 @@ public sealed class MessagingDescription
                 + $"{queue.FirstWindow} to {queue.LargestWindow} under way, lease {queue.Lease}, {queue.MaxRedeliveries} redeliveries, expired messages: {queue.OnExpired}"
                 + $"{(queue.Priority is not { } priority ? "" : priority.LowerOneIn == 0 ? ", priorities, strict" : $", priorities, one in {priority.LowerOneIn} for lower ones")}"
                 + $"{(queue.SingleActive ? ", a single active consumer" : "")}{(queue.ConsumerPriority == 0 ? "" : $", consumer priority {queue.ConsumerPriority}")}"
-                + $"{(queue.RateLimit is not { } rate ? "" : $", {rate.PerSecond} a second{(rate.Shared ? " of all processes" : "")}, {rate.Burst} at once")}"
+                + $"{Text(queue.RateLimit, "")}{Text(queue.RateLimitPerKey, " of each key")}"
                 + $"{(queue.CircuitBreaker is not { } circuit ? "" : $", circuit breaker after {(circuit.FailureRatio is { } ratio ? $"{ratio:P0} failures within {circuit.Window}" : $"{circuit.Failures} failures")}")}");
             foreach (var binding in named.Topology.Bindings.Where(binding => binding.Queue == queue.Name))
             {
@@ -97,4 +97,7 @@ public sealed class MessagingDescription
             text.AppendLine(CultureInfo.InvariantCulture, $"{kind} middlewares, the outermost first: {string.Join(" > ", names)}");
         }
     }
+
+    private static string Text(RateLimitOptions? rate, string of) =>
+        rate is null ? "" : $", {rate.PerSecond} a second{of}{(rate.Shared ? " of all processes" : "")}, {rate.Burst} at once";
 }

@@ -56,3 +56,55 @@ public sealed record HandlerHung(RunningHandler Handler) : MessagingEvent;
 /// <param name="Queue">The queue.</param>
 /// <param name="Running">How many messages were not settled.</param>
 public sealed record DrainTimedOut(string Queue, int Running) : MessagingEvent;
+
+/// <summary>A queue that this host consumes is paused (<see cref="IQueueControl"/>), by whatever process; or was when this host started.</summary>
+/// <param name="Queue">The queue.</param>
+/// <param name="Reason">Why, for people; told again when it changes.</param>
+/// <param name="By">The process that paused it.</param>
+public sealed record QueuePaused(string Queue, string? Reason, string By) : MessagingEvent;
+
+/// <summary>A queue that this host consumes is not paused any more.</summary>
+/// <param name="Queue">The queue.</param>
+public sealed record QueueResumed(string Queue) : MessagingEvent;
+
+/// <summary>The circuit breaker of a queue that this host consumes has opened, in whatever process; or was open when this host started.</summary>
+/// <param name="Queue">The queue.</param>
+/// <param name="Trips">How often it has opened since the last success.</param>
+/// <param name="Reason">The exception that opened it.</param>
+/// <param name="Until">The end of the pause, by the clock of the process that opened it.</param>
+public sealed record CircuitOpened(string Queue, int Trips, string Reason, DateTimeOffset Until) : MessagingEvent;
+
+/// <summary>The pause of a circuit breaker is over, and one process tries one message at a time; or so it was when this host started.</summary>
+/// <param name="Queue">The queue.</param>
+public sealed record CircuitHalfOpened(string Queue) : MessagingEvent;
+
+/// <summary>The circuit breaker of a queue has closed: a message was handled well, or somebody resumed the queue.</summary>
+/// <param name="Queue">The queue.</param>
+public sealed record CircuitClosed(string Queue) : MessagingEvent;
+
+/// <summary>This host has become the single active consumer of a queue (<see cref="ConsumerOptions.SingleActive"/>).</summary>
+/// <param name="Queue">The queue.</param>
+public sealed record PlaceWon(string Queue) : MessagingEvent;
+
+/// <summary>This host is not the single active consumer of a queue any more.</summary>
+/// <param name="Queue">The queue.</param>
+/// <param name="IsGivenBack">It drained first, as at a stop or a pause. If not, the place is about to be another's, and its handlers are cancelled.</param>
+public sealed record PlaceLost(string Queue, bool IsGivenBack) : MessagingEvent;
+
+/// <summary>A host is in the register of processes from now on (<see cref="IMessagingProcesses"/>); or was when this one started.</summary>
+/// <param name="Process">The host.</param>
+/// <param name="IsThis">It is this one.</param>
+public sealed record ProcessRegistered(MessagingProcess Process, bool IsThis) : MessagingEvent;
+
+/// <summary>A host has left the register of processes, as it has stopped.</summary>
+/// <param name="Process">The host, as it was last known.</param>
+/// <param name="IsThis">It is this one.</param>
+public sealed record ProcessLeft(MessagingProcess Process, bool IsThis) : MessagingEvent;
+
+/// <summary>
+/// A host was taken for dead: its entry in the register of processes has expired, as there was no heartbeat. If it is this one, it stops consuming for a moment and
+/// registers under a new id.
+/// </summary>
+/// <param name="Process">The host, as it was last known.</param>
+/// <param name="IsThis">It is this one.</param>
+public sealed record ProcessReaped(MessagingProcess Process, bool IsThis) : MessagingEvent;

@@ -17,6 +17,9 @@ public sealed record MessagingOptions
     /// <summary>How long running handlers may go on at shutdown before they are cancelled. Keep it below the host's own shutdown timeout.</summary>
     public TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(20);
 
+    /// <summary>How long each call of a lifecycle hook may take (<see cref="ILifecycleHook"/>). At shutdown it comes on top of <see cref="DrainTimeout"/>.</summary>
+    public TimeSpan HookTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
     /// <summary>
     /// The worker pools whose queues this process consumes; empty: all queues. Those of other pools, and of none, are declared and not consumed here, so let
     /// another process do it.

@@ -1,7 +1,8 @@
 namespace Postrider;
 
 /// <summary>
-/// How fast a queue is consumed at most. What is more stays in the queue: it is not claimed, so it holds no place and burns no attempt.
+/// How fast a queue is consumed at most (<see cref="ConsumerOptions.RateLimit"/>): what is more stays in the queue, is not claimed, holds no place and burns no attempt.
+/// Or how fast each key of it is (<see cref="ConsumerOptions.RateLimitPerKey"/>).
 /// </summary>
 public sealed record RateLimitOptions
 {

@@ -59,18 +59,18 @@ internal sealed class ConsumerPump : IDisposable
     private CancellationTokenSource _broken = null!;
 
     public ConsumerPump(
-        ITransport transport, IReceiver receiver, ConsumerQueue queue, DeliveryHandler handler, RateLimit? rate, Func<TimeSpan> drainTimeout,
+        ITransport transport, IReceiver receiver, ConsumerQueue queue, DeliveryHandler handler, RateLimit? rate, KeyRates? keyRates, Func<TimeSpan> drainTimeout,
         TransportStatus status, IServiceScopeFactory scopes, Telemetry telemetry, ExceptionReports reports, TimeProvider time, ILogger logger)
     {
         (_reports, _rate) = (reports, rate);
         (_transport, _receiver, _queue, _handler) = (transport, receiver, queue, handler);
         (_drainTimeout, _status, _time, _logger) = (drainTimeout, status, time, logger);
-        _window = new(queue, time, queue.Order == MessageOrder.None ? null : () => _lanes!.Waiting);
+        _window = new(queue, time, !queue.HasLanes ? null : () => _lanes!.Waiting);
         _failures = new(queue, _window.Clear, scopes, reports, logger);
         _work = Channel.CreateBounded<InFlight>(new BoundedChannelOptions(queue.Prefetch));
         _settling = new(receiver, queue, new(transport), Free, _failures, telemetry, reports, time, logger);
         _leases = receiver is ILeaseRenewal renewal ? new(renewal, _window, queue, reports, time, logger) : null;
-        _lanes = queue.Order == MessageOrder.None ? null : new(queue, _work.Writer, time);
+        _lanes = !queue.HasLanes ? null : new(queue, _work.Writer, time, keyRates);
         _suspects = new(_window, _work.Writer, _settling, queue, logger);
         _hung = new(_window, queue, transport.Capabilities.System, StandIn, status, telemetry, time, logger);
     }
@@ -220,7 +220,7 @@ internal sealed class ConsumerPump : IDisposable
             }
             else if (delivery.IsSuspect || _suspects.Has(key))
             {
-                _suspects.Add(slot, key);
+                _suspects.Add(slot, _queue.Order == MessageOrder.None ? null : key);
             }
             else if (_lanes?.Enter(slot, key) != false)
             {
@@ -228,7 +228,14 @@ internal sealed class ConsumerPump : IDisposable
             }
         }
 
-        return _suspects.IsEmpty ? ValueTask.CompletedTask : _suspects.RunAsync(stop);
+        if (_suspects.IsEmpty)
+        {
+            return ValueTask.CompletedTask;
+        }
+
+        // They run when the window is empty but for them, which may take long where tokens are waited for.
+        HandBack(_lanes?.TakeLimited());
+        return _suspects.RunAsync(stop);
     }
 
     /// <summary>Another worker for one that hangs; its slot in the pool becomes free for it.</summary>

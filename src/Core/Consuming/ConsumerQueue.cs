@@ -39,6 +39,11 @@ internal sealed record ConsumerQueue
 
     public RateLimitOptions? RateLimit { get; init; }
 
+    public RateLimitOptions? RateLimitPerKey { get; init; }
+
+    /// <summary>Messages may wait for something of their key.</summary>
+    public bool HasLanes => Order != MessageOrder.None || RateLimitPerKey is not null;
+
     /// <summary>One message at a time is tried, as its circuit breaker is half-open.</summary>
     public bool IsProbe { get; init; }
 

@@ -158,8 +158,8 @@ internal static partial class Log
     public static partial void RunningReport(
         this ILogger logger, string? consumer, string queue, TimeSpan age, string messageId, string? messageType, int attempt, string hangs);
 
-    [LoggerMessage(90, LogLevel.Warning, "What is below '{Prefix}' in the state store could not be read, trying again in {Pause}: {Reason}")]
-    public static partial void StateNotRead(this ILogger logger, string prefix, TimeSpan pause, string reason);
+    [LoggerMessage(90, LogLevel.Warning, "What is below '{Prefix}' in the state store could not be read, which is tried again and again: {Reason}")]
+    public static partial void StateNotRead(this ILogger logger, string prefix, string reason);
 
     [LoggerMessage(91, LogLevel.Warning, "The state store could not tell who holds '{Name}', trying again in {Pause}: {Reason}")]
     public static partial void LockNotTaken(this ILogger logger, string name, TimeSpan pause, string reason);
@@ -208,6 +208,12 @@ internal static partial class Log
 
     [LoggerMessage(62, LogLevel.Warning, "The state store's entry '{Key}' is left out of the stats, as it cannot be read: another version wrote it, or something else.")]
     public static partial void StatsUnreadable(this ILogger logger, string key);
+
+    [LoggerMessage(120, LogLevel.Error, "The lifecycle hook {Hook} failed at {Call}; messaging goes on without it: {Reason}")]
+    public static partial void HookFailed(this ILogger logger, Exception exception, string hook, string call, string reason);
+
+    [LoggerMessage(121, LogLevel.Information, "What is below '{Prefix}' in the state store can be read again.")]
+    public static partial void StateReadAgain(this ILogger logger, string prefix);
 
     /// <summary>For everything that is logged while a message is handled.</summary>
     public static IDisposable? BeginHandling(this ILogger logger, ConsumeContext context) =>

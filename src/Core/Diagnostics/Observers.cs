@@ -14,6 +14,9 @@ internal sealed class Observers(IReadOnlyList<IMessagingObserver> observers, Tel
         },
         time);
 
+    /// <summary>Somebody is told.</summary>
+    public bool AreAny => observers.Count > 0;
+
     public void Start() => _feed.Start();
 
     public void Add(MessagingEvent happened, string? transport = null)

@@ -12,7 +12,7 @@ namespace Postrider.Core.FlowControl;
 /// </summary>
 internal sealed class CircuitBreaker
 {
-    private const string Prefix = "circuits";
+    public const string Prefix = "circuits";
 
     private readonly CircuitBreakerOptions _options;
     private readonly IStateStore _store;
@@ -69,18 +69,24 @@ internal sealed class CircuitBreaker
     public static async ValueTask<IReadOnlyList<OpenCircuit>> ListAsync(IStateStore store, CancellationToken cancellationToken)
     {
         var entries = await store.ListAsync(Prefix, cancellationToken).ConfigureAwait(false);
-        return [.. entries.Where(static one => one.Key.StartsWith($"{Prefix}.trips.", StringComparison.Ordinal))
-            .Select(one => StateJson.Read(one.Value, StateJson.Default.OpenCircuit)).OfType<OpenCircuit>()
-            .Select(circuit => circuit with { IsHalfOpen = !entries.ContainsKey(OpenKey(circuit.Queue)) })
-            .OrderBy(static circuit => circuit.Queue, StringComparer.Ordinal)];
+        return [.. Read(entries).OrderBy(static circuit => circuit.Queue, StringComparer.Ordinal)];
     }
+
+    /// <summary>All that are not closed.</summary>
+    public static IEnumerable<OpenCircuit> Read(IReadOnlyDictionary<string, StateEntry> entries) =>
+        entries.Select(static one => StateJson.Read(one.Value, StateJson.Default.OpenCircuit) is { } circuit
+                ? circuit with { IsHalfOpen = !one.Key.StartsWith($"{Prefix}.open.", StringComparison.Ordinal) }
+                : null)
+            .OfType<OpenCircuit>()
+            .GroupBy(static circuit => circuit.Queue, static (_, both) => both.MinBy(static circuit => circuit.IsHalfOpen)!, StringComparer.Ordinal);
 
     /// <summary>Closes it, whatever there was.</summary>
     /// <returns>False if it was closed.</returns>
     public static async ValueTask<bool> CloseAsync(IStateStore store, string queue, CancellationToken cancellationToken)
     {
+        // The one that is open last: without it the other would be half-open for a moment.
         var was = false;
-        foreach (var key in new[] { OpenKey(queue), TripsKey(queue) })
+        foreach (var key in new[] { TripsKey(queue), OpenKey(queue) })
         {
             while (await store.GetAsync(key, cancellationToken).ConfigureAwait(false) is { } entry)
             {

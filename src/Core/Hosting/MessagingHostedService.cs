@@ -29,10 +29,12 @@ internal sealed class MessagingHostedService(
     private Task _running = Task.CompletedTask;
     private ExceptionReports? _reports;
     private Membership? _membership;
+    private Lifecycle? _lifecycle;
 
     /// <exception cref="MessagingConfigurationException">The registration is wrong.</exception>
-    public Task StartAsync(CancellationToken cancellationToken)
+    public async Task StartAsync(CancellationToken cancellationToken)
     {
+        Membership.Check(state, transports);
         observers.Add(new MessagingStarted());
         foreach (var transport in transports.All)
         {
@@ -68,24 +70,31 @@ internal sealed class MessagingHostedService(
             _logger.ShutdownTooShort(patience, options.DrainTimeout, ConsumerPump.AfterDrain);
         }
 
-        _reports = new([.. registration.ExceptionReporters.Values.Select(create => create(services))], telemetry, time, _logger);
+        IReadOnlyList<ILifecycleHook> hooks = [.. registration.Hooks.Values.Select(create => create(services))];
+        IEnumerable<IExceptionReporter> reporters = registration.ExceptionReporters.Values.Select(create => create(services));
+        var reports = _reports = new([.. reporters, .. hooks.Select(static hook => new WorkerErrors(hook))], telemetry, time, _logger);
+        var lifecycle = _lifecycle = new(hooks, registration.PoolsByQueue(), transports.All.Count, options.HookTimeout, reports, time, _logger);
 
         // Whoever starts the host must not become the parent of every message's trace.
         using (ExecutionContext.SuppressFlow())
         {
-            _reports.Start();
+            reports.Start();
             observers.Start();
-            stats.Start();
-            _membership = new(state, control, marks, self, transports, options, _logger);
-            _running = Task.WhenAll(transports.All.Select(transport => Task.Run(() => RunAsync(transport, _reports, _membership), CancellationToken.None)));
         }
 
-        return Task.CompletedTask;
+        await lifecycle.BeforeStartAsync(cancellationToken).ConfigureAwait(false);
+        using (ExecutionContext.SuppressFlow())
+        {
+            stats.Start();
+            var membership = _membership = new(state, control, marks, self, transports, options, observers, _logger);
+            _running = Task.WhenAll(transports.All.Select(transport => Task.Run(() => RunAsync(transport, lifecycle, reports, membership), CancellationToken.None)));
+        }
     }
 
     /// <summary>Drains, for at most the drain timeout and a little more; the host's own token only ends the waiting.</summary>
     public async Task StopAsync(CancellationToken cancellationToken)
     {
+        await (_lifecycle?.BeforeStopAsync(cancellationToken) ?? Task.CompletedTask).ConfigureAwait(false);
         try
         {
             await _stop.CancelAsync().ConfigureAwait(false);
@@ -107,6 +116,7 @@ internal sealed class MessagingHostedService(
         // Last, as running handlers may have been waiting for answers.
         await Task.WhenAll(transports.All.Select(static transport => transport.Replies.DisposeAsync().AsTask())).ConfigureAwait(false);
         await stats.StopAsync(cancellationToken).ConfigureAwait(false);
+        await (_lifecycle?.AfterStopAsync(cancellationToken) ?? Task.CompletedTask).ConfigureAwait(false);
         observers.Add(new MessagingStopped());
         await observers.DisposeAsync().ConfigureAwait(false);
         if (_reports is { } reports)
@@ -129,20 +139,26 @@ internal sealed class MessagingHostedService(
         }
     }
 
-    private async Task RunAsync(NamedTransport named, ExceptionReports reports, Membership membership)
+    private async Task RunAsync(NamedTransport named, Lifecycle lifecycle, ExceptionReports reports, Membership membership)
     {
+        var hasBegun = false;
+
         // With several transports, the category tells of which one a line is.
         var logger = transports.All.Count == 1 ? _logger : new SafeLogger(loggers.CreateLogger($"Postrider.{named.Name}"));
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
         try
         {
             await DeclareAsync(named, reports, logger).ConfigureAwait(false);
-            var running = named.Consumed.Select(queue => Task.Run(() => ConsumeAsync(named, queue, reports, membership, logger, stop), CancellationToken.None)).ToList();
+            await lifecycle.BeforeQueuesAsync(named.Consumed, stop.Token).ConfigureAwait(false);
+            var running = named.Consumed
+                .Select(queue => Task.Run(() => ConsumeAsync(named, queue, lifecycle, reports, membership, logger, stop), CancellationToken.None)).ToList();
             if (named.Drained.Count > 0)
             {
                 running.Add(new DrainWatch(named, time, logger).RunAsync(stop.Token));
             }
 
+            hasBegun = true;
+            await lifecycle.AfterTransportAsync(hasBegun, stop.Token).ConfigureAwait(false);
             await Task.WhenAll(running).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (_stop.IsCancellationRequested || stop.IsCancellationRequested)
@@ -164,6 +180,13 @@ internal sealed class MessagingHostedService(
         {
             EndUnbegun(named, QueueState.Faulted);
             GiveUp(named, new TransportException($"Messaging could not start: {e.Message}", TransportError.Other, e), logger);
+        }
+        finally
+        {
+            if (!hasBegun)
+            {
+                await lifecycle.AfterTransportAsync(hasBegun, CancellationToken.None).ConfigureAwait(false);
+            }
         }
     }
 
@@ -209,7 +232,7 @@ internal sealed class MessagingHostedService(
 
     /// <summary>Runs until stopped, or until waiting cannot help any more, which is the end of all queues of this transport.</summary>
     private async Task ConsumeAsync(
-        NamedTransport named, ConsumerQueue queue, ExceptionReports reports, Membership membership, ILogger logger, CancellationTokenSource stop)
+        NamedTransport named, ConsumerQueue queue, Lifecycle lifecycle, ExceptionReports reports, Membership membership, ILogger logger, CancellationTokenSource stop)
     {
         var circuit = membership.CircuitOf(queue, logger);
         var handler = new DeliveryHandler(
@@ -217,7 +240,7 @@ internal sealed class MessagingHostedService(
             new FaultReplies(named.Publisher, named.Name, named.Transport.Capabilities.System, telemetry, time, logger), circuit, time, logger);
         var supervisor = new QueueSupervisor(
             named.Transport, named.Topology, queue, handler, membership.GateOf(named, queue, circuit, logger),
-            reason => membership.PauseAsync(queue.Name, reason), membership.RateOf(queue, time), options, named.Status, scopes, telemetry, reports, time, logger);
+            reason => membership.PauseAsync(queue.Name, reason), membership.RateOf(queue, time), membership.KeyRatesOf(queue, time), options, named.Status, scopes, telemetry, reports, time, logger);
         try
         {
             await supervisor.RunAsync(stop.Token).ConfigureAwait(false);
@@ -227,6 +250,10 @@ internal sealed class MessagingHostedService(
             named.Status.Set(queue.Name, QueueState.Faulted);
             GiveUp(named, e, logger);
             await stop.CancelAsync().ConfigureAwait(false);
+        }
+        finally
+        {
+            await lifecycle.AfterQueueAsync(queue).ConfigureAwait(false);
         }
     }
 

@@ -41,6 +41,8 @@ internal sealed class MessagingRegistration
 
     public OrderedDictionary<Type, Func<IServiceProvider, IMessagingObserver>> Observers { get; } = [];
 
+    public OrderedDictionary<Type, Func<IServiceProvider, ILifecycleHook>> Hooks { get; } = [];
+
     public List<IMessageSerializer> Serializers { get; } = [new JsonMessageSerializer()];
 
     public List<Func<IServiceProvider, IBodyTransform>> BodyTransforms { get; } = [];
@@ -97,6 +99,11 @@ internal sealed class MessagingRegistration
             [.. queues.Where(static queue => queue.Priority is not null).Select(static queue => queue.Name)]);
     }
 
+    /// <summary>The names of the pools by queue, for those that are in one.</summary>
+    public IReadOnlyDictionary<string, string> PoolsByQueue() => Consumers.Where(static one => one.Pool is not null)
+        .GroupBy(static one => one.Queue, static one => one.Pool!.Pool.Name, StringComparer.Ordinal)
+        .ToDictionary(static queue => queue.Key, static queue => queue.First(), StringComparer.Ordinal);
+
     public IReadOnlyList<ConsumerQueue> BuildQueues(Serializers serializers)
     {
         var queues = new List<ConsumerQueue>();
@@ -134,6 +141,7 @@ internal sealed class MessagingRegistration
                 ConsumerPriority = first.Options.ConsumerPriority,
                 CircuitBreaker = first.Options.CircuitBreaker,
                 RateLimit = first.Options.RateLimit,
+                RateLimitPerKey = first.Options.RateLimitPerKey,
                 Lanes = Lanes,
                 Lease = first.Options.Lease,
                 RenewLease = first.Options.RenewLease,
@@ -156,6 +164,7 @@ internal sealed class MessagingRegistration
             options.RequestTimeout > TimeSpan.Zero && options.RequestTimeout <= Requester.Longest,
             $"RequestTimeout must be positive and at most {Requester.Longest}; it is {options.RequestTimeout}.");
         Require(options.DrainTimeout >= TimeSpan.Zero, $"DrainTimeout must not be negative; it is {options.DrainTimeout}.");
+        Require(options.HookTimeout > TimeSpan.Zero && options.HookTimeout <= TimeSpan.FromDays(1), $"HookTimeout must be positive and at most a day; it is {options.HookTimeout}.");
         Require(options.HeartbeatInterval >= TimeSpan.FromMilliseconds(100), $"HeartbeatInterval must be at least 100 ms; it is {options.HeartbeatInterval}.");
         Require(
             options.ProcessTimeToLive >= options.HeartbeatInterval * 2,
@@ -203,6 +212,8 @@ internal sealed class MessagingRegistration
         Require(circuit is null, $"{who} has a wrong CircuitBreaker: {circuit}");
         var rate = options.RateLimit?.WhyWrong();
         Require(rate is null, $"{who} has a wrong RateLimit: {rate}");
+        var keyRate = options.RateLimitPerKey?.WhyWrong();
+        Require(keyRate is null, $"{who} has a wrong RateLimitPerKey: {keyRate}");
         Require(options.MaxRedeliveries > 0, $"{who} has MaxRedeliveries {options.MaxRedeliveries}; it is at least 1.");
         Require(
             options.Isolation is IsolationLevel.ReadCommitted or IsolationLevel.RepeatableRead or IsolationLevel.Serializable,
@@ -214,13 +225,13 @@ internal sealed class MessagingRegistration
 
         Require(
             OfQueue(options).Equals(OfQueue(first.Options)),
-            $"{who} shares it with '{first.Name}', but their Transport, Concurrency, Pool, Batch, Order, Priority, SingleActive, ConsumerPriority, CircuitBreaker, RateLimit, Lease, RenewLease, MaxRedeliveries or OnExpired "
+            $"{who} shares it with '{first.Name}', but their Transport, Concurrency, Pool, Batch, Order, Priority, SingleActive, ConsumerPriority, CircuitBreaker, RateLimit, RateLimitPerKey, Lease, RenewLease, MaxRedeliveries or OnExpired "
             + "differ. "
             + "Make them equal, or give it a queue of its own.");
     }
 
     private static object OfQueue(ConsumerOptions o) =>
-        (o.Transport?.ToUpperInvariant(), o.Concurrency, o.Pool?.ToUpperInvariant(), o.Batch, o.Order, o.Priority, o.SingleActive, o.ConsumerPriority, o.CircuitBreaker, o.RateLimit, o.Lease, o.RenewLease,
+        (o.Transport?.ToUpperInvariant(), o.Concurrency, o.Pool?.ToUpperInvariant(), o.Batch, o.Order, o.Priority, o.SingleActive, o.ConsumerPriority, o.CircuitBreaker, o.RateLimit, o.RateLimitPerKey, o.Lease, o.RenewLease,
             o.MaxRedeliveries, o.OnExpired);
 
     private static void Require(bool condition, string otherwise)

@@ -42,6 +42,7 @@ internal sealed class MessagingSettings
         PublishTimeout = Root.Value(nameof(options.PublishTimeout), options.PublishTimeout),
         RequestTimeout = Root.Value(nameof(options.RequestTimeout), options.RequestTimeout),
         DrainTimeout = Root.Value(nameof(options.DrainTimeout), options.DrainTimeout),
+        HookTimeout = Root.Value(nameof(options.HookTimeout), options.HookTimeout),
         HeartbeatInterval = Root.Value(nameof(options.HeartbeatInterval), options.HeartbeatInterval),
         ProcessTimeToLive = Root.Value(nameof(options.ProcessTimeToLive), options.ProcessTimeToLive),
         FailFastAfter = Root.Text(nameof(options.FailFastAfter)) is null
@@ -86,6 +87,7 @@ internal sealed class MessagingSettings
             ConsumerPriority = section.Value(nameof(options.ConsumerPriority), options.ConsumerPriority),
             CircuitBreaker = Read(section.Section(nameof(options.CircuitBreaker)), options.CircuitBreaker),
             RateLimit = Read(section.Section(nameof(options.RateLimit)), options.RateLimit),
+            RateLimitPerKey = Read(section.Section(nameof(options.RateLimitPerKey)), options.RateLimitPerKey),
             OnExpired = section.Choice(nameof(options.OnExpired), options.OnExpired),
             Retry = section.Text(nameof(options.Retry)) is { } text ? RetryPolicy.Parse(text) : options.Retry,
         };

@@ -45,6 +45,7 @@ internal sealed class StateView : IAsyncDisposable
     private async Task RunAsync(IStateStore store, string prefix, TimeProvider time, ILogger logger)
     {
         var backoff = new Backoff(FirstPause, LongestPause);
+        string? told = null;
         while (!_stop.IsCancellationRequested)
         {
             try
@@ -52,6 +53,12 @@ internal sealed class StateView : IAsyncDisposable
                 await foreach (var entries in store.WatchAsync(prefix, _stop.Token).ConfigureAwait(false))
                 {
                     backoff.Reset();
+                    if (told is not null)
+                    {
+                        logger.StateReadAgain(prefix);
+                        told = null;
+                    }
+
                     Entries = entries;
                     _known.TrySetResult();
                     Interlocked.Exchange(ref _changed, NewSignal()).TrySetResult();
@@ -65,7 +72,13 @@ internal sealed class StateView : IAsyncDisposable
                     _known.TrySetResult();
                 }
 
-                logger.StateNotRead(prefix, pause, e.Message);
+                // Once: what is wrong may be long, and last.
+                if (told != e.Message)
+                {
+                    logger.StateNotRead(prefix, e.Message);
+                    told = e.Message;
+                }
+
                 await Task.Delay(pause, time, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }

@@ -23,15 +23,38 @@ internal sealed class Membership : IAsyncDisposable
     private readonly ProcessRegister? _processes;
     private readonly CancellationTokenSource _leave = new();
     private readonly Task _registered = Task.CompletedTask;
+    private readonly List<Task> _watching = [];
 
-    /// <summary>For the circuit breakers of a host without a state store.</summary>
-    private SharedState? _own;
+    /// <summary>Where the circuit breakers are, if there are any: a host without a state store has them for itself.</summary>
+    private readonly SharedState? _circuits;
 
-    /// <exception cref="MessagingConfigurationException">A consumer needs a state store, and there is none.</exception>
-    public Membership(HostState state, IQueueControl control, QueueMarks marks, HostIdentity self, TransportSet transports, MessagingOptions options, ILogger logger)
+    public Membership(HostState state, IQueueControl control, QueueMarks marks, HostIdentity self, TransportSet transports, MessagingOptions options, Observers observers, ILogger logger)
     {
         (_control, _marks, _self, _transports, _logger) = (control, marks, self, transports, logger);
-        var queues = transports.All.SelectMany(static transport => transport.Consumed).ToList();
+        _shared = state.Store is { } store ? new(store, logger) : null;
+        _circuits = !ConsumedBy(transports).Exists(static queue => queue.CircuitBreaker is not null) ? null
+            : _shared ?? new(new InMemoryStateStore(new InMemoryBroker()), logger);
+        if (_shared is not null)
+        {
+            _processes = new(_shared, self, Describe, options, happened => observers.Add(happened), TimeProvider.System, logger);
+            foreach (var transport in transports.All)
+            {
+                transport.Status.Changed = _processes.Tell;
+            }
+
+            _registered = Task.Run(() => _processes.RunAsync(_leave.Token));
+        }
+
+        if (observers.AreAny)
+        {
+            _watching = [.. Watch(new(happened => observers.Add(happened), TellOf, TimeProvider.System))];
+        }
+    }
+
+    /// <exception cref="MessagingConfigurationException">A consumer needs a state store, and there is none.</exception>
+    public static void Check(HostState state, TransportSet transports)
+    {
+        var queues = ConsumedBy(transports);
         if (queues.Find(static queue => queue.SingleActive) is { } single)
         {
             state.Require($"A single active consumer of the queue '{single.Name}'");
@@ -42,24 +65,10 @@ internal sealed class Membership : IAsyncDisposable
             state.Require($"The ConsumerPriority of the queue '{prior.Name}'");
         }
 
-        if (queues.Find(static queue => queue.RateLimit is { Shared: true }) is { } limited)
+        if (queues.Find(static queue => queue.RateLimit is { Shared: true } || queue.RateLimitPerKey is { Shared: true }) is { } limited)
         {
             state.Require($"The shared RateLimit of the queue '{limited.Name}'");
         }
-
-        if (state.Store is not { } store)
-        {
-            return;
-        }
-
-        _shared = new(store, logger);
-        _processes = new(_shared, self, Describe, options, TimeProvider.System, logger);
-        foreach (var transport in transports.All)
-        {
-            transport.Status.Changed = _processes.Tell;
-        }
-
-        _registered = Task.Run(() => _processes.RunAsync(_leave.Token));
     }
 
     public CircuitBreaker? CircuitOf(ConsumerQueue queue, ILogger logger)
@@ -69,13 +78,15 @@ internal sealed class Membership : IAsyncDisposable
             return null;
         }
 
-        var circuit = new CircuitBreaker(options, queue.Name, _shared ?? (_own ??= new(new InMemoryStateStore(new InMemoryBroker()), logger)), TimeProvider.System, logger);
+        var circuit = new CircuitBreaker(options, queue.Name, _circuits!, TimeProvider.System, logger);
         _marks.FollowCircuits(circuit.View);
         return circuit;
     }
 
-    public RateLimit? RateOf(ConsumerQueue queue, TimeProvider time) => queue.RateLimit is not { } options ? null
-        : new(options, options.Shared && _processes is { } processes ? () => processes.CountOf(queue.Name) : static () => 1, time);
+    public RateLimit? RateOf(ConsumerQueue queue, TimeProvider time) => queue.RateLimit is not { } options ? null : new(options, SharersOf(queue, options), time);
+
+    public KeyRates? KeyRatesOf(ConsumerQueue queue, TimeProvider time) =>
+        queue.RateLimitPerKey is not { } options ? null : new(options, SharersOf(queue, options), time);
 
     public QueueGate GateOf(NamedTransport transport, ConsumerQueue queue, CircuitBreaker? circuit, ILogger logger)
     {
@@ -85,7 +96,7 @@ internal sealed class Membership : IAsyncDisposable
         }
 
         var turn = $"{(transport.Drained.Contains(queue.Name, StringComparer.Ordinal) ? "draining" : "consumer")}.{queue.Name}";
-        return new(queue, turn, _shared, _processes, circuit, _self, state => transport.Status.Set(queue.Name, state), logger);
+        return new(queue, turn, _shared, _processes, circuit, _self, transport.Status, logger);
     }
 
     /// <summary>Pauses a queue for all processes.</summary>
@@ -129,15 +140,41 @@ internal sealed class Membership : IAsyncDisposable
     {
         await _leave.CancelAsync().ConfigureAwait(false);
         await _registered.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        foreach (var state in new[] { _shared, _own })
+        await Task.WhenAll(_watching).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        foreach (var state in new[] { _shared, _circuits }.OfType<SharedState>().Distinct())
         {
-            if (state is not null)
-            {
-                await state.DisposeAsync().ConfigureAwait(false);
-            }
+            await state.DisposeAsync().ConfigureAwait(false);
         }
 
         _leave.Dispose();
+    }
+
+    private Func<int> SharersOf(ConsumerQueue queue, RateLimitOptions options) =>
+        options.Shared && _processes is { } processes ? () => processes.CountOf(queue.Name) : static () => 1;
+
+    private static List<ConsumerQueue> ConsumedBy(TransportSet transports) => [.. transports.All.SelectMany(static transport => transport.Consumed)];
+
+    /// <summary>What the observers are told of beside the work. What is told of a place among the processes comes from the gates.</summary>
+    private IEnumerable<Task> Watch(SharedWatch watch)
+    {
+        if (_shared is not null)
+        {
+            yield return watch.FollowPausesAsync(_shared.View(QueueControl.Prefix), _leave.Token);
+            yield return watch.FollowProcessesAsync(_processes!, _leave.Token);
+        }
+
+        if (_circuits is not null)
+        {
+            yield return watch.FollowCircuitsAsync(_circuits.View(CircuitBreaker.Prefix), _leave.Token);
+        }
+    }
+
+    private void TellOf(string queue, MessagingEvent happened)
+    {
+        foreach (var transport in _transports.All.Where(transport => transport.Consumed.Any(one => one.Name == queue)))
+        {
+            transport.Status.Tell(happened);
+        }
     }
 
     private List<ProcessQueue> Describe() =>

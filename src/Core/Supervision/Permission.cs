@@ -5,15 +5,17 @@ namespace Postrider.Core.Supervision;
 /// <summary>That this process may consume a queue, until <see cref="QueueGate"/> closes.</summary>
 internal sealed class Permission : IAsyncDisposable
 {
+    private readonly QueueGate _gate;
     private readonly HeldLock? _held;
     private readonly CancellationTokenSource _closed;
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _watching;
+    private bool _isLossTold;
 
     public Permission(QueueGate gate, HeldLock? held, bool isProbe, CancellationToken stop)
     {
-        (_held, IsProbe, _closed) = (held, isProbe, CancellationTokenSource.CreateLinkedTokenSource(stop));
-        _watching = Task.Run(() => WatchAsync(gate), CancellationToken.None);
+        (_gate, _held, IsProbe, _closed) = (gate, held, isProbe, CancellationTokenSource.CreateLinkedTokenSource(stop));
+        _watching = Task.Run(WatchAsync, CancellationToken.None);
     }
 
     /// <summary>For one message at a time only.</summary>
@@ -33,20 +35,25 @@ internal sealed class Permission : IAsyncDisposable
         if (_held is not null)
         {
             await _held.DisposeAsync().ConfigureAwait(false);
+            if (!_isLossTold)
+            {
+                _gate.GaveBackPlace();
+            }
         }
 
         _closed.Dispose();
         _stop.Dispose();
     }
 
-    private async Task WatchAsync(QueueGate gate)
+    private async Task WatchAsync()
     {
         var lost = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using var losing = _held?.Lost.Register(lost.SetResult);
-        await gate.ClosesAsync(IsProbe, lost.Task, _stop.Token).ConfigureAwait(false);
+        await _gate.ClosesAsync(IsProbe, lost.Task, _stop.Token).ConfigureAwait(false);
         if (IsLost)
         {
-            gate.LostPlace();
+            _isLossTold = true;
+            _gate.LostPlace();
         }
 
         await _closed.CancelAsync().ConfigureAwait(false);

@@ -11,7 +11,7 @@ namespace Postrider.Core.Supervision;
 /// since others may have taken its place, and goes on under a new id.
 /// </summary>
 internal sealed class ProcessRegister(
-    SharedState shared, HostIdentity self, Func<IReadOnlyList<ProcessQueue>> queues, MessagingOptions options, TimeProvider time, ILogger logger)
+    SharedState shared, HostIdentity self, Func<IReadOnlyList<ProcessQueue>> queues, MessagingOptions options, Action<MessagingEvent> tell, TimeProvider time, ILogger logger)
 {
     public const string Prefix = "processes";
 
@@ -20,6 +20,9 @@ internal sealed class ProcessRegister(
     private readonly StateView _view = shared.View(Prefix);
     private readonly Channel<bool> _soon = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     private volatile Parsed? _others;
+
+    /// <summary>The key of this host's entry before it was taken for dead: views may still have it.</summary>
+    private volatile string? _keyBefore;
     private TaskCompletionSource _reaped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _revision;
 
@@ -27,6 +30,9 @@ internal sealed class ProcessRegister(
 
     /// <summary>Completes when the others have taken this one for dead.</summary>
     public Task Reaped => _reaped.Task;
+
+    /// <summary>Whether an entry is, or was, that of this host.</summary>
+    public bool IsOwn(string key) => key == Key || key == _keyBefore;
 
     /// <summary>Something has changed that others should know before the next heartbeat.</summary>
     public void Tell() => _soon.Writer.TryWrite(true);
@@ -96,7 +102,8 @@ internal sealed class ProcessRegister(
 
     private async Task BeatAsync(CancellationToken stop)
     {
-        var value = JsonSerializer.SerializeToUtf8Bytes(Describe(), StateJson.Default.MessagingProcess);
+        var process = Describe();
+        var value = JsonSerializer.SerializeToUtf8Bytes(process, StateJson.Default.MessagingProcess);
         var revision = await shared.Store.PutAsync(Key, value, _revision, options.ProcessTimeToLive, stop).ConfigureAwait(false);
         if (revision is null)
         {
@@ -104,10 +111,11 @@ internal sealed class ProcessRegister(
             var entry = await shared.Store.GetAsync(Key, stop).ConfigureAwait(false);
             if (entry is null && _revision != 0)
             {
-                var before = self.Id;
+                _keyBefore = Key;
                 self.Renew();
                 _revision = 0;
-                logger.Reaped(before, self.Id);
+                logger.Reaped(process.Id, self.Id);
+                tell(new ProcessReaped(process, IsThis: true));
                 Interlocked.Exchange(ref _reaped, new(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
                 Tell();
                 return;
@@ -121,6 +129,7 @@ internal sealed class ProcessRegister(
         if (_revision == 0)
         {
             logger.Registered(self.Id, self.ToString());
+            tell(new ProcessRegistered(process, IsThis: true));
         }
 
         _revision = revision.Value;
@@ -151,6 +160,7 @@ internal sealed class ProcessRegister(
         {
             using var limit = new CancellationTokenSource(Farewell, time);
             await shared.Store.DeleteAsync(Key, _revision, limit.Token).ConfigureAwait(false);
+            tell(new ProcessLeft(Describe(), IsThis: true));
         }
         catch (Exception e) when (e is StateStoreException or OperationCanceledException)
         {
@@ -169,6 +179,7 @@ internal sealed class ProcessRegister(
         Version = self.Version,
         StartedAt = self.StartedAt,
         HeartbeatAt = time.GetUtcNow(),
+        TimeToLive = options.ProcessTimeToLive,
         MemoryBytes = Environment.WorkingSet,
         Queues = queues(),
     };
@@ -179,7 +190,7 @@ internal sealed class ProcessRegister(
         var (others, entries) = (_others, _view.Entries);
         if (others is null || !ReferenceEquals(others.Entries, entries))
         {
-            _others = others = new(entries, [.. Read(entries.Where(one => one.Key != Key).Select(static one => one.Value))]);
+            _others = others = new(entries, [.. Read(entries.Where(one => !IsOwn(one.Key)).Select(static one => one.Value))]);
         }
 
         return others.Processes;

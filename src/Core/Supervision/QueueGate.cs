@@ -20,7 +20,7 @@ internal sealed class QueueGate
     private readonly ProcessRegister? _processes;
     private readonly CircuitBreaker? _circuit;
     private readonly HostIdentity _self;
-    private readonly Action<QueueState> _tell;
+    private readonly TransportStatus _status;
     private readonly ILogger _logger;
     private readonly StateView? _pauses;
     private readonly StateView[] _views;
@@ -31,12 +31,12 @@ internal sealed class QueueGate
     /// <param name="processes">The other processes, as far as they are known.</param>
     /// <param name="circuit">The queue's circuit breaker, if it has one.</param>
     /// <param name="self">Who this is.</param>
-    /// <param name="tell">Is told of the state while it may not.</param>
+    /// <param name="status">Is told of the state while it may not, and of the place won and lost.</param>
     /// <param name="logger">Is told why.</param>
     public QueueGate(
-        ConsumerQueue queue, string turn, SharedState? shared, ProcessRegister? processes, CircuitBreaker? circuit, HostIdentity self, Action<QueueState> tell, ILogger logger)
+        ConsumerQueue queue, string turn, SharedState? shared, ProcessRegister? processes, CircuitBreaker? circuit, HostIdentity self, TransportStatus status, ILogger logger)
     {
-        (_queue, _turn, _shared, _processes, _circuit, _self, _tell, _logger) = (queue, turn, shared, processes, circuit, self, tell, logger);
+        (_queue, _turn, _shared, _processes, _circuit, _self, _status, _logger) = (queue, turn, shared, processes, circuit, self, status, logger);
         _pauses = shared?.View(QueueControl.Prefix);
         _views = [.. new[] { _pauses, processes?.View, circuit?.View }.OfType<StateView>()];
     }
@@ -62,6 +62,7 @@ internal sealed class QueueGate
 
             if (await TakeAsync(name, isProbe, stop).ConfigureAwait(false) is { } held)
             {
+                TellOfPlace(new PlaceWon(_queue.Name));
                 return new(this, held, isProbe, stop);
             }
         }
@@ -87,7 +88,22 @@ internal sealed class QueueGate
         }
     }
 
-    public void LostPlace() => _logger.PlaceLost(_queue.Name);
+    public void LostPlace()
+    {
+        _logger.PlaceLost(_queue.Name);
+        TellOfPlace(new PlaceLost(_queue.Name, IsGivenBack: false));
+    }
+
+    public void GaveBackPlace() => TellOfPlace(new PlaceLost(_queue.Name, IsGivenBack: true));
+
+    /// <summary>To hold the probe of a circuit breaker is no place.</summary>
+    private void TellOfPlace(MessagingEvent happened)
+    {
+        if (_queue.SingleActive)
+        {
+            _status.Tell(happened);
+        }
+    }
 
     /// <summary>What is paused must be known first. A store that is away is waited for; where waiting cannot help, nothing is paused.</summary>
     private async Task KnowAsync(CancellationToken stop)
@@ -107,7 +123,7 @@ internal sealed class QueueGate
     private async Task WaitAsync(QueueState state, CancellationToken stop)
     {
         var pause = Pause();
-        _tell(state);
+        _status.Set(_queue.Name, state);
         if (pause is not null)
         {
             _logger.QueuePaused(_queue.Name, StateJson.Read(pause, StateJson.Default.PausedQueue)?.Reason);
@@ -139,7 +155,7 @@ internal sealed class QueueGate
     {
         using var enough = CancellationTokenSource.CreateLinkedTokenSource(stop);
         var taking = _shared!.Lock(name, _self.Id).TakeAsync(enough.Token);
-        _tell(_queue.SingleActive ? QueueState.Standby : QueueState.Paused);
+        _status.Set(_queue.Name, _queue.SingleActive ? QueueState.Standby : QueueState.Paused);
         while (!taking.IsCompleted)
         {
             var changed = Changed();

@@ -9,7 +9,7 @@ namespace Postrider.Core.Supervision;
 
 /// <summary>Keeps one queue's consumer alive: opens a receiver, pumps, and does it again after every failure, forever.</summary>
 internal sealed class QueueSupervisor(
-    ITransport transport, Topology topology, ConsumerQueue queue, DeliveryHandler handler, QueueGate gate, Func<string, Task<bool>> pause, RateLimit? rate, MessagingOptions options,
+    ITransport transport, Topology topology, ConsumerQueue queue, DeliveryHandler handler, QueueGate gate, Func<string, Task<bool>> pause, RateLimit? rate, KeyRates? keyRates, MessagingOptions options,
     TransportStatus status, IServiceScopeFactory scopes, Telemetry telemetry, ExceptionReports reports, TimeProvider time, ILogger logger)
 {
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(200);
@@ -85,7 +85,7 @@ internal sealed class QueueSupervisor(
         await using (receiver.ConfigureAwait(false))
         {
             using var pump = new ConsumerPump(
-                transport, receiver, one, handler, rate, () => permission.IsLost ? TimeSpan.Zero : options.DrainTimeout, status, scopes, telemetry, reports, time, logger);
+                transport, receiver, one, handler, rate, keyRates, () => permission.IsLost ? TimeSpan.Zero : options.DrainTimeout, status, scopes, telemetry, reports, time, logger);
             status.Set(queue.Name, QueueState.Receiving);
             logger.Receiving(queue.Name, one.Concurrency, one.FirstWindow, one.LargestWindow);
             await pump.RunAsync(stop).ConfigureAwait(false);

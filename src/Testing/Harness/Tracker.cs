@@ -95,6 +95,17 @@ internal sealed partial class Tracker(Timeline timeline) : ILaneWatch
 
     public void Goes(Delivery delivery) => MoveInHand(delivery, CopyState.InHand);
 
+    public void IsLimited(Delivery delivery, TimeSpan delay)
+    {
+        lock (_gate)
+        {
+            if (_inHand.TryGetValue(delivery, out var found) && found.Copy.Delivery == delivery)
+            {
+                Wait(found.Copy, timeline.Now + delay);
+            }
+        }
+    }
+
     /// <summary>Its next run is a handling of its own, without a hand-out.</summary>
     public void IsHeld(Delivery delivery, TimeSpan delay)
     {

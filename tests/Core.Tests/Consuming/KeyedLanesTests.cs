@@ -182,6 +182,8 @@ public sealed class KeyedLanesTests
 
         public void Goes(Delivery delivery) => Told.Add($"goes {delivery.Envelope.Id}");
 
+        public void IsLimited(Delivery delivery, TimeSpan delay) => Told.Add($"limits {delivery.Envelope.Id} {delay}");
+
         public void IsHeld(Delivery delivery, TimeSpan delay) => Told.Add($"holds {delivery.Envelope.Id} {delay}");
     }
 }

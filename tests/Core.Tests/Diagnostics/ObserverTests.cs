@@ -16,17 +16,19 @@ public sealed class ObserverTests
         await using var host = await TestHost.StartAsync(
             static messaging => messaging.AddObserver<Collecting>().AddObserver<Collecting>().AddConsumer<Ping>("q", static (_, _, _) => new(Outcome.Ack)),
             services => services.AddSingleton(seen));
-        await Eventually.IsAsync(() => host.Status.IsHealthy);
+        await Eventually.IsAsync(() => host.Status.IsHealthy && seen.Any(static one => one is ProcessRegistered));
         await host.StopAsync();
 
+        Assert.Single(seen, static one => one is ProcessRegistered { IsThis: true });
+        Assert.Single(seen, static one => one is ProcessLeft { IsThis: true });
         Assert.Equal(
             [
                 "MessagingStarted", "QueueStateChanged q  Starting", "BrokerReached", "QueueStateChanged q Starting Receiving", "QueueStateChanged q Receiving Draining",
                 "QueueStateChanged q Draining Stopped", "MessagingStopped",
             ],
-            seen.Select(Text));
+            seen.Where(static one => one is not (ProcessRegistered or ProcessLeft)).Select(Text));
         Assert.All(seen, static one => Assert.NotEqual(default, one.At));
-        Assert.All(seen, static one => Assert.Equal(one is MessagingStarted or MessagingStopped ? null : "inmemory", one.Transport));
+        Assert.All(seen, static one => Assert.Equal(one is MessagingStarted or MessagingStopped or ProcessRegistered or ProcessLeft ? null : "inmemory", one.Transport));
     }
 
     [Fact]

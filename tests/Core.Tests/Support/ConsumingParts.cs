@@ -7,6 +7,7 @@ using Microsoft.Extensions.Time.Testing;
 using Postrider.Core.Consuming;
 using Postrider.Core.Decoding;
 using Postrider.Core.Diagnostics;
+using Postrider.Core.FlowControl;
 using Postrider.Core.Serialization;
 using Postrider.Core.Transport;
 
@@ -67,6 +68,9 @@ internal sealed class ConsumingParts : IAsyncDisposable
 
     public RetryPolicy Retry { get; set; } = RetryPolicy.Immediate;
 
+    /// <summary>The limit of each key, if the queue has one.</summary>
+    public KeyRates? KeyRates { get; set; }
+
     public List<IEnvelopeDecoder> Decoders { get; } = [];
 
     /// <summary>Changed before the first part is made of it.</summary>
@@ -119,7 +123,7 @@ internal sealed class ConsumingParts : IAsyncDisposable
     {
         Status.SetReady();
         Status.Set(Queue.Name, QueueState.Receiving);
-        _pump = new(new ScriptedTransport(), Receiver, Queue, Handler(), null, static () => DrainTimeout, Status, Scopes, Telemetry, Reports, Time, Logger);
+        _pump = new(new ScriptedTransport(), Receiver, Queue, Handler(), null, KeyRates, static () => DrainTimeout, Status, Scopes, Telemetry, Reports, Time, Logger);
         return _pump.RunAsync(_stop.Token);
     }
 

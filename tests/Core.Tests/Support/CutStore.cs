@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using Postrider.Core.InMemory;
 using Postrider.Core.State;
@@ -11,12 +12,22 @@ internal sealed class CutStore(InMemoryBroker broker) : IStateStore
 
     public bool IsCut { get; set; }
 
+    /// <summary>Watches tell late: what they knew is told when it is over.</summary>
+    public bool IsSlow { get; set; }
+
+    /// <summary>The keys of what was to be deleted.</summary>
+    public ConcurrentQueue<string> Deleted { get; } = new();
+
     public ValueTask<StateEntry?> GetAsync(string key, CancellationToken cancellationToken) => Inner().GetAsync(key, cancellationToken);
 
     public ValueTask<long?> PutAsync(string key, ReadOnlyMemory<byte> value, long revision, TimeSpan timeToLive, CancellationToken cancellationToken) =>
         Inner().PutAsync(key, value, revision, timeToLive, cancellationToken);
 
-    public ValueTask<bool> DeleteAsync(string key, long revision, CancellationToken cancellationToken) => Inner().DeleteAsync(key, revision, cancellationToken);
+    public ValueTask<bool> DeleteAsync(string key, long revision, CancellationToken cancellationToken)
+    {
+        Deleted.Enqueue(key);
+        return Inner().DeleteAsync(key, revision, cancellationToken);
+    }
 
     public ValueTask<IReadOnlyDictionary<string, StateEntry>> ListAsync(string prefix, CancellationToken cancellationToken) => Inner().ListAsync(prefix, cancellationToken);
 
@@ -24,7 +35,7 @@ internal sealed class CutStore(InMemoryBroker broker) : IStateStore
     {
         await foreach (var snapshot in _inner.WatchAsync(prefix, cancellationToken))
         {
-            while (IsCut)
+            while (IsCut || IsSlow)
             {
                 await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System, cancellationToken);
             }
