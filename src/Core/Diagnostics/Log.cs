@@ -209,6 +209,12 @@ internal static partial class Log
     [LoggerMessage(62, LogLevel.Warning, "The state store's entry '{Key}' is left out of the stats, as it cannot be read: another version wrote it, or something else.")]
     public static partial void StatsUnreadable(this ILogger logger, string key);
 
+    [LoggerMessage(130, LogLevel.Warning, "The queue '{Queue}' was flushed by {By} ({Process}): {Count} messages were removed for good (with delayed ones: {Delayed}).")]
+    public static partial void Flushed(this ILogger logger, string queue, string by, string process, long count, bool delayed);
+
+    [LoggerMessage(131, LogLevel.Warning, "The queue '{Queue}' could not be flushed by {By} ({Process}), or only in part: {Reason}")]
+    public static partial void FlushFailed(this ILogger logger, string queue, string by, string process, string reason);
+
     /// <summary>For everything that is logged while a message is handled.</summary>
     public static IDisposable? BeginHandling(this ILogger logger, ConsumeContext context) =>
         Handling(logger, context.MessageId, context.Queue, context.Consumer, context.Attempt, context.CorrelationId);

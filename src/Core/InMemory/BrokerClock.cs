@@ -18,6 +18,9 @@ internal sealed class BrokerClock(TimeProvider time)
         return (long)Int128.Min(Now + timestamps, Never - 1);
     }
 
+    /// <summary>What a wall clock says then.</summary>
+    public DateTimeOffset TimeOf(long point) => time.GetUtcNow() + time.GetElapsedTime(Now, point);
+
     /// <summary>A timer that is not running yet.</summary>
     public ITimer CreateTimer(TimerCallback callback, object state) =>
         time.CreateTimer(callback, state, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
