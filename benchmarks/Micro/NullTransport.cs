@@ -18,6 +18,7 @@ internal sealed class NullTransport : ITransport
         DuplicateDetection = Capability.Native,
         Transactions = Capability.Unsupported("it has no database"),
         RequestReply = Capability.Unsupported("it has no queues"),
+        Browsing = Capability.Unsupported("it has no queues"),
     };
 
     public ValueTask DeclareAsync(Topology topology, CancellationToken cancellationToken) => ValueTask.CompletedTask;

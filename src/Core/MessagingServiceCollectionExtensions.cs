@@ -9,6 +9,7 @@ using Postrider.Core.Diagnostics;
 using Postrider.Core.FlowControl;
 using Postrider.Core.Hosting;
 using Postrider.Core.InMemory;
+using Postrider.Core.Inspection;
 using Postrider.Core.Publishing;
 using Postrider.Core.Serialization;
 using Postrider.Core.Stats;
@@ -101,6 +102,7 @@ public static class MessagingServiceCollectionExtensions
         services.AddSingleton<StatsLoop>();
         services.AddSingleton<IMessagingStats>(static p => p.GetRequiredService<MessagingStats>());
         services.AddSingleton<IDeadLetters, DeadLetterService>();
+        services.AddSingleton<IMessagingInspector, MessagingInspector>();
         services.AddHostedService<MessagingHostedService>();
     }
 

@@ -32,4 +32,7 @@ public enum TransportCapability
 
     /// <summary>Requests can be answered (<see cref="IMessageBus.RequestAsync{TRequest, TResponse}(string, TRequest, PublishOptions, CancellationToken)"/>).</summary>
     RequestReply,
+
+    /// <summary>What waits in a queue can be shown without taking it (<see cref="IMessagingInspector.PendingAsync"/>).</summary>
+    Browsing,
 }

@@ -62,13 +62,14 @@ internal sealed class EnvelopeReader
     }
 
     /// <summary>A message of a stream that was asked for (<see cref="JetStreamApi.GetMessageAsync"/>).</summary>
-    public (ulong Sequence, Envelope Envelope) Read(Answer answer, string stream)
+    public StoredMessage Read(Answer answer, string stream, string? topicPrefix)
     {
         var message = answer.Root.GetProperty("message");
-        var sequence = message.GetProperty("seq").GetUInt64();
+        var (sequence, subject) = (message.GetProperty("seq").GetUInt64(), message.GetProperty("subject").GetString()!);
         byte[] headers = message.TryGetProperty("hdrs", out var lines) ? lines.GetBytesFromBase64() : [];
         byte[] body = message.TryGetProperty("data", out var data) ? data.GetBytesFromBase64() : [];
-        return (sequence, Read(headers, body, null, new(stream, 1, sequence, 0)).Envelope);
+        var topic = topicPrefix is not null && subject.StartsWith(topicPrefix, StringComparison.Ordinal) ? subject[topicPrefix.Length..] : null;
+        return new(sequence, subject, message.GetProperty("time").GetDateTimeOffset(), Read(headers, body, topic, new(stream, 1, sequence, 0)));
     }
 
     /// <summary>Ours counts, also if it says that there is none: the other may be the client's (see <see cref="EnvelopeMapper"/>).</summary>

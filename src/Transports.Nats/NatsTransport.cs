@@ -13,7 +13,7 @@ namespace Postrider.Transports.Nats;
 /// <para>Thread-safe. Connects at the first use. Dispose of it once, after its receivers.</para>
 /// <para>Bodies are stored as they are and metadata in headers, by the CloudEvents binding for NATS, so any NATS client can read and write them.</para>
 /// </remarks>
-public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth, IMappedTopics, IReplyQueues, IStateStoreSource, ITelemetryNames
+public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueBrowser, IQueueFlush, IQueueDepth, IMappedTopics, IReplyQueues, IStateStoreSource, ITelemetryNames
 {
     private readonly Subjects _subjects;
     private readonly Func<Links> _stateLinks;
@@ -27,7 +27,7 @@ public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth, 
     private readonly NatsPublisher _copier;
     private readonly NatsTopology _topology;
     private readonly ServerClock _clock;
-    private readonly NatsDeadLetters _deadLetters;
+    private readonly NatsBrowser _browser;
     private readonly DepthCounter _depth;
     private readonly NatsOptions _options;
     private readonly ILogger _log;
@@ -61,7 +61,7 @@ public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth, 
         _copier = new(_consumeLinks, _subjects, null);
         _topology = new(_api, _subjects, _registry, _log);
         _clock = new(_api, _subjects.BindingsStream, _subjects.Clock);
-        _deadLetters = new(_api, _subjects);
+        _browser = new(_api, _subjects, _registry);
         _depth = new(_api, _subjects, _clock);
     }
 
@@ -79,6 +79,7 @@ public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth, 
         Priorities = Capability.Emulated("a stream beside the queue's with a consumer for each level; publishing with a priority asks the server first which queues have levels"),
         Transactions = Capability.Unsupported("NATS takes no part in the transactions of a database."),
         RequestReply = Capability.Native,
+        Browsing = Capability.Native,
     };
 
     /// <inheritdoc/>
@@ -153,10 +154,36 @@ public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth, 
     }
 
     /// <inheritdoc/>
+    ValueTask<IReadOnlyList<PendingMessage>> IQueueBrowser.ListAsync(string queue, string? after, int max, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
+        ThrowIfDisposed();
+        return _browser.ListAsync(queue, after, max, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    ValueTask<PendingMessage?> IQueueBrowser.FindAsync(string queue, string position, CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        return _browser.FindAsync(queue, position, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    async ValueTask<long> IQueueFlush.FlushAsync(string queue, bool delayed, CancellationToken cancellationToken)
+    {
+        Subjects.Check(queue);
+        ThrowIfDisposed();
+        var parked = delayed ? await _browser.FlushParkedAsync(queue, cancellationToken).ConfigureAwait(false) : 0;
+        var most = (await _depth.OfAsync(queue, cancellationToken).ConfigureAwait(false)).Total;
+        var receiver = most == 0 ? null : await OpenReceiverAsync(new() { Queue = queue, Lease = NatsTopology.LongestAckWait }, cancellationToken).ConfigureAwait(false);
+        return parked + (receiver is null ? 0 : await QueueFlush.TakeAllAsync(receiver, most, cancellationToken).ConfigureAwait(false));
+    }
+
+    /// <inheritdoc/>
     ValueTask<long> IDeadLetterAccess.CountAsync(string queue, CancellationToken cancellationToken)
     {
         ThrowIfDisposed();
-        return _deadLetters.CountAsync(queue, cancellationToken);
+        return _browser.CountLettersAsync(queue, cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -164,21 +191,21 @@ public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueDepth, 
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
         ThrowIfDisposed();
-        return _deadLetters.ListAsync(queue, after is null ? 0 : Sequence(after), max, cancellationToken);
+        return _browser.ListLettersAsync(queue, after is null ? 0 : Sequence(after), max, cancellationToken);
     }
 
     /// <inheritdoc/>
     ValueTask<StoredDeadLetter?> IDeadLetterAccess.FindAsync(string queue, string position, CancellationToken cancellationToken)
     {
         ThrowIfDisposed();
-        return _deadLetters.FindAsync(queue, Sequence(position), cancellationToken);
+        return _browser.FindLetterAsync(queue, Sequence(position), cancellationToken);
     }
 
     /// <inheritdoc/>
     ValueTask<bool> IDeadLetterAccess.DeleteAsync(string queue, string position, CancellationToken cancellationToken)
     {
         ThrowIfDisposed();
-        return _deadLetters.DeleteAsync(queue, Sequence(position), cancellationToken);
+        return _browser.DeleteLetterAsync(queue, Sequence(position), cancellationToken);
     }
 
     /// <summary>Ends its receivers, sends what is on its way to the server, and closes the connections. Idempotent.</summary>

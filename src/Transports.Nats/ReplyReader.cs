@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Globalization;
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using NATS.Client.Core;
@@ -85,18 +84,11 @@ internal sealed class ReplyReader : IReplyReader
 
     private async ValueTask LookUpAsync(CancellationToken cancellationToken)
     {
-        var reader = new EnvelopeReader();
-        for (ulong after = 0; ;)
+        var stored = new StoredMessages(_api, _stream, [_subject], after: 0);
+        while (await stored.PeekAsync(Doing, cancellationToken).ConfigureAwait(false) is { } answer)
         {
-            var which = string.Create(CultureInfo.InvariantCulture, $$"""{"seq":{{after + 1}},"next_by_subj":"{{_subject}}"}""");
-            var answer = await _api.GetMessageAsync(_stream, which, Doing, cancellationToken).ConfigureAwait(false);
-            if (answer.ErrorCode is NatsErrors.MessageNotFound or NatsErrors.SequenceNotFound)
-            {
-                return;
-            }
-
-            (after, var envelope) = reader.Read(answer.OrThrow(Doing, _api.Links.Where), _stream);
-            _answers.Writer.TryWrite(envelope);
+            stored.Pass(answer);
+            _answers.Writer.TryWrite(answer.Read.Envelope);
         }
     }
 

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Data.Common;
-using System.Globalization;
 using System.Net;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -17,7 +16,7 @@ namespace Postrider.Transports.Pgmq;
 /// <para>A queue <c>a.b-c</c> is the PGMQ queue <c>a_b_c</c>. JSON bodies are plain jsonb, metadata are in the column <c>headers</c>,
 /// so any PGMQ client can read and write them. White space and the order of keys in JSON bodies are not kept.</para>
 /// </remarks>
-public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadLetterAccess, IQueueDepth, IMappedTopics, IReplyQueues, IStateStoreSource, ITelemetryNames
+public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadLetterAccess, IQueueBrowser, IQueueFlush, IQueueDepth, IMappedTopics, IReplyQueues, IStateStoreSource, ITelemetryNames
 {
     private readonly PgmqOptions _options;
     private readonly Connections _connections;
@@ -27,7 +26,7 @@ public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadL
     private readonly PgmqPublisher _publisher;
     private readonly TransactionPublisher _transactionPublisher;
     private readonly PgmqListener _listener;
-    private readonly PgmqDeadLetters _deadLetters;
+    private readonly PgmqBrowser _browser;
     private readonly ILoggerFactory? _loggers;
     private readonly ILogger _log;
     private int _disposed;
@@ -48,7 +47,7 @@ public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadL
         _publisher = new(_connections, _schema, _ids, options.Topics, options.PublishConnections);
         _transactionPublisher = new(_connections, _schema, _ids, options.Topics);
         _listener = new(_connections, _log);
-        _deadLetters = new(_connections, _schema);
+        _browser = new(_connections, _schema);
         Capabilities = new()
         {
             System = "pgmq",
@@ -64,6 +63,7 @@ public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadL
             Priorities = Capability.Native,
             Transactions = Capability.Native,
             RequestReply = Capability.Native,
+            Browsing = Capability.Native,
         };
     }
 
@@ -149,37 +149,58 @@ public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadL
     ValueTask<QueueDepth> IQueueDepth.DepthAsync(string queue, CancellationToken cancellationToken)
     {
         ThrowIfDisposed();
-        return _deadLetters.DepthAsync(queue, cancellationToken);
+        return _browser.DepthAsync(queue, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    async ValueTask<IReadOnlyList<PendingMessage>> IQueueBrowser.ListAsync(string queue, string? after, int max, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
+        ThrowIfDisposed();
+        return await _browser.ListAsync(queue, queue, after, max, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    ValueTask<PendingMessage?> IQueueBrowser.FindAsync(string queue, string position, CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        return _browser.FindAsync(queue, queue, position, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    ValueTask<long> IQueueFlush.FlushAsync(string queue, bool delayed, CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        return _browser.FlushAsync(queue, delayed, cancellationToken);
     }
 
     /// <inheritdoc/>
     ValueTask<long> IDeadLetterAccess.CountAsync(string queue, CancellationToken cancellationToken)
     {
         ThrowIfDisposed();
-        return _deadLetters.CountAsync(queue, cancellationToken);
+        return _browser.CountAsync(queue, Names.DeadLetterQueue(queue), cancellationToken);
     }
 
     /// <inheritdoc/>
-    ValueTask<IReadOnlyList<StoredDeadLetter>> IDeadLetterAccess.ListAsync(string queue, string? after, int max, CancellationToken cancellationToken)
+    async ValueTask<IReadOnlyList<StoredDeadLetter>> IDeadLetterAccess.ListAsync(string queue, string? after, int max, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
         ThrowIfDisposed();
-        return _deadLetters.ListAsync(queue, after is null ? 0 : RowId(after), max, cancellationToken);
+        return (await _browser.ListAsync(queue, Names.DeadLetterQueue(queue), after, max, cancellationToken).ConfigureAwait(false)).ConvertAll(AsLetter);
     }
 
     /// <inheritdoc/>
     async ValueTask<StoredDeadLetter?> IDeadLetterAccess.FindAsync(string queue, string position, CancellationToken cancellationToken)
     {
         ThrowIfDisposed();
-        var found = await _deadLetters.ListAsync(queue, RowId(position) - 1, 1, cancellationToken).ConfigureAwait(false);
-        return found is [var letter] && letter.Position == position ? letter : null;
+        return await _browser.FindAsync(queue, Names.DeadLetterQueue(queue), position, cancellationToken).ConfigureAwait(false) is { } found ? AsLetter(found) : null;
     }
 
     /// <inheritdoc/>
     ValueTask<bool> IDeadLetterAccess.DeleteAsync(string queue, string position, CancellationToken cancellationToken)
     {
         ThrowIfDisposed();
-        return _deadLetters.DeleteAsync(queue, RowId(position), cancellationToken);
+        return _browser.DeleteAsync(queue, Names.DeadLetterQueue(queue), position, cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -205,8 +226,7 @@ public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadL
         _schema.Dispose();
     }
 
-    /// <summary>No row has the id of a position that is not one.</summary>
-    private static long RowId(string position) => long.TryParse(position, NumberStyles.None, CultureInfo.InvariantCulture, out var id) ? id : -1;
+    private static StoredDeadLetter AsLetter(PendingMessage message) => new(message.Position, message.Envelope);
 
     private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
 }

@@ -212,9 +212,28 @@ internal static class Sql
 
     public static string Count(string table) => $"select count(*) from pgmq.q_{table}";
 
-    /// <summary>$1 behind which id, $2 how many.</summary>
+    /// <summary>$1 behind which id, $2 how many. The last column says whether the row is due.</summary>
     public static string Browse(string table) =>
-        $"select msg_id, message::text, headers::text from pgmq.q_{table} where msg_id > $1 order by msg_id limit $2";
+        $"select msg_id, message::text, headers::text, read_ct, vt, vt <= now() from pgmq.q_{table} where msg_id > $1 order by msg_id limit $2";
+
+    public static string Last(string table) => $"select coalesce(max(msg_id), 0) from pgmq.q_{table}";
+
+    /// <summary>
+    /// $1 behind which id, $2 the last id, $3 whether delayed ones too, $4 how many. How many were removed, and the last of them. What is not due and was read more often
+    /// than is accounted for is in hand; what somebody is just claiming is locked.
+    /// </summary>
+    public static string Flush(string table) =>
+        $$"""
+        with gone as materialized (
+            select q.msg_id from pgmq.q_{{table}} q
+             where q.msg_id > $1 and q.msg_id <= $2
+               and (q.vt <= now()
+                    or $3 and q.read_ct <= case when q.headers ->> '{{EnvelopeMapper.Reads}}' ~ '^[0-9]{1,9}$' then (q.headers ->> '{{EnvelopeMapper.Reads}}')::integer else 0 end)
+             order by q.msg_id limit $4 for update skip locked),
+        removed as (
+            delete from pgmq.q_{{table}} q using gone where q.msg_id = gone.msg_id returning q.msg_id)
+        select count(*), coalesce(max(msg_id), 0) from removed
+        """;
 
     /// <summary>$1 the id.</summary>
     public static string Delete(string table) => $"delete from pgmq.q_{table} where msg_id = $1";

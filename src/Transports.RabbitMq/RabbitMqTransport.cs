@@ -12,7 +12,7 @@ namespace Postrider.Transports.RabbitMq;
 /// <para>Messages are plain AMQP messages, so any client can read and write them: the body is the payload, metadata are basic properties and
 /// headers. A queue has its own name, topics are routing keys of the exchange <c>postrider.topics</c>.</para>
 /// </remarks>
-public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueDepth, IMappedTopics, IReplyQueues, ITelemetryNames
+public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueFlush, IQueueDepth, IMappedTopics, IReplyQueues, ITelemetryNames
 {
     private readonly RabbitMqOptions _options;
     private readonly Connections _connections;
@@ -23,7 +23,7 @@ public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueDep
     private readonly MappedTopics? _mapped;
     private readonly RabbitMqTopology _topology;
     private readonly RabbitMqDeadLetters _deadLetters;
-    private readonly DepthCounter _depth;
+    private readonly QueueContents _contents;
     private int _disposed;
 
     /// <summary>Checks the options; nothing is connected yet.</summary>
@@ -43,7 +43,7 @@ public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueDep
         _mapped = options.Topics.IsEmpty ? null : new(options.Topics, _connections, options, _delayed);
         _topology = new(_connections, _registry, options.CreateTopology);
         _deadLetters = new(_connections);
-        _depth = new(_connections);
+        _contents = new(_connections);
     }
 
     /// <inheritdoc/>
@@ -60,6 +60,7 @@ public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueDep
         Priorities = Capability.Emulated("by a queue for each level, and an exchange that leads messages to them"),
         Transactions = Capability.Unsupported("RabbitMQ takes no part in the transactions of a database."),
         RequestReply = Capability.Native,
+        Browsing = Capability.Unsupported("AMQP can only take messages and give them back, which hides them from consumers, counts as a hand-out and changes their order."),
     };
 
     /// <inheritdoc/>
@@ -145,7 +146,14 @@ public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueDep
     ValueTask<QueueDepth> IQueueDepth.DepthAsync(string queue, CancellationToken cancellationToken)
     {
         ThrowIfDisposed();
-        return Names.WhyIllegalQueue(queue) is { } why ? throw new MessagingConfigurationException(why) : _depth.OfAsync(queue, cancellationToken);
+        return _contents.CountAsync(queue, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    ValueTask<long> IQueueFlush.FlushAsync(string queue, bool delayed, CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        return _contents.FlushAsync(queue, delayed, cancellationToken);
     }
 
     /// <inheritdoc/>

@@ -4,6 +4,8 @@ namespace Postrider.Testing.Tests;
 
 public sealed class InMemoryBodies(InMemoryFixture fixture) : BodyScenarios(fixture);
 
+public sealed class InMemoryBrowsing(InMemoryFixture fixture) : BrowsingScenarios(fixture);
+
 public sealed class InMemoryClosing(InMemoryFixture fixture) : ClosingScenarios(fixture);
 
 public sealed class InMemoryDeadLetters(InMemoryFixture fixture) : DeadLetterScenarios(fixture);

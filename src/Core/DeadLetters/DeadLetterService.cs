@@ -142,16 +142,9 @@ internal sealed class DeadLetterService(TransportSet transports, MessagingOption
         return count;
     }
 
-    /// <summary>Reads <c>queue</c> or <c>queue@transport</c>.</summary>
     private Place Find(string address)
     {
-        ArgumentNullException.ThrowIfNull(address);
-        var at = address.IndexOf('@', StringComparison.Ordinal);
-        var queue = at < 0 ? address : address[..at];
-        Names.CheckQueue(queue);
-        var named = at < 0 ? transports.OfQueue(queue) : transports.Find(address[(at + 1)..])
-            ?? throw new MessagingConfigurationException(
-                $"The queue '{queue}' is looked for on a transport that this host does not use.{Nearest.Hint(address[(at + 1)..], transports.All.Select(static one => one.Name))}");
+        var (queue, named) = transports.Locate(address);
         return new(queue, named.Transport);
     }
 

@@ -215,6 +215,12 @@ internal static partial class Log
     [LoggerMessage(121, LogLevel.Information, "What is below '{Prefix}' in the state store can be read again.")]
     public static partial void StateReadAgain(this ILogger logger, string prefix);
 
+    [LoggerMessage(130, LogLevel.Warning, "The queue '{Queue}' was flushed by {By} ({Process}): {Count} messages were removed for good (with delayed ones: {Delayed}).")]
+    public static partial void Flushed(this ILogger logger, string queue, string by, string process, long count, bool delayed);
+
+    [LoggerMessage(131, LogLevel.Warning, "The queue '{Queue}' could not be flushed by {By} ({Process}), or only in part: {Reason}")]
+    public static partial void FlushFailed(this ILogger logger, string queue, string by, string process, string reason);
+
     /// <summary>For everything that is logged while a message is handled.</summary>
     public static IDisposable? BeginHandling(this ILogger logger, ConsumeContext context) =>
         Handling(logger, context.MessageId, context.Queue, context.Consumer, context.Attempt, context.CorrelationId);

@@ -64,6 +64,20 @@ internal sealed class TransportSet : IAsyncDisposable
     /// <summary>The transport of a queue: whoever sends to it means that one.</summary>
     public NamedTransport OfQueue(string queue) => _byDestination.GetValueOrDefault(Destination.Queue(queue), Default);
 
+    /// <summary>Reads <c>queue</c> or <c>queue@transport</c>.</summary>
+    /// <exception cref="MessagingConfigurationException">The queue's name is illegal, or that of a dead-letter queue, or the transport is not used here.</exception>
+    public (string Queue, NamedTransport Named) Locate(string address)
+    {
+        ArgumentNullException.ThrowIfNull(address);
+        var at = address.IndexOf('@', StringComparison.Ordinal);
+        var queue = at < 0 ? address : address[..at];
+        Names.CheckQueue(queue);
+        var named = at < 0 ? OfQueue(queue) : Find(address[(at + 1)..])
+            ?? throw new MessagingConfigurationException(
+                $"The queue '{queue}' is looked for on a transport that this host does not use.{Nearest.Hint(address[(at + 1)..], All.Select(static one => one.Name))}");
+        return (queue, named);
+    }
+
     /// <summary>Where a message goes. A name that is not known is refused by the default one's publisher.</summary>
     public NamedTransport For(PublishContext context) =>
         context.Options.Transport is { } name ? Find(name) ?? Default

@@ -21,6 +21,9 @@ internal sealed class BrokerClock(TimeProvider time)
     /// <summary>How long ago a point in time was.</summary>
     public TimeSpan Since(long point) => time.GetElapsedTime(point);
 
+    /// <summary>What a wall clock says then.</summary>
+    public DateTimeOffset TimeOf(long point) => time.GetUtcNow() + time.GetElapsedTime(Now, point);
+
     /// <summary>A timer that is not running yet.</summary>
     public ITimer CreateTimer(TimerCallback callback, object state) =>
         time.CreateTimer(callback, state, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);

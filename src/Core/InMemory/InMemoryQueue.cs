@@ -23,6 +23,7 @@ internal sealed partial class InMemoryQueue
     private readonly LinkedList<QueueReader> _waiting = new();
     private StoredMessage? _unused;
     private int _unusedCount;
+    private long _lastNumber;
     private long _lastPosition;
     private long _lastDelayed;
     private long _timerDue = BrokerClock.Never;
@@ -59,6 +60,7 @@ internal sealed partial class InMemoryQueue
 
             message.Envelope = envelope;
             message.Redeliveries = 0;
+            message.Number = ++_lastNumber;
             Place(message, delay);
             return true;
         }

@@ -10,7 +10,7 @@ namespace Postrider.Core.InMemory;
 /// <para>Disposing of it, or of a receiver, is like losing a connection: deliveries that were not settled can no longer be, and are
 /// handed out again when their leases are over, counted as redeliveries.</para>
 /// </remarks>
-public sealed class InMemoryTransport : ITransport, IDeadLetterAccess, IQueueDepth, IReplyQueues, IStateStoreSource
+public sealed class InMemoryTransport : ITransport, IDeadLetterAccess, IQueueBrowser, IQueueFlush, IQueueDepth, IReplyQueues, IStateStoreSource
 {
     private static readonly TransportCapabilities Abilities = new()
     {
@@ -25,6 +25,7 @@ public sealed class InMemoryTransport : ITransport, IDeadLetterAccess, IQueueDep
         Priorities = Capability.Native,
         Transactions = Capability.Unsupported("memory takes no part in the transactions of a database"),
         RequestReply = Capability.Native,
+        Browsing = Capability.Native,
     };
 
     private readonly InMemoryBroker _broker;
@@ -105,18 +106,31 @@ public sealed class InMemoryTransport : ITransport, IDeadLetterAccess, IQueueDep
     ValueTask<IReadOnlyList<StoredDeadLetter>> IDeadLetterAccess.ListAsync(string queue, string? after, int max, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
-        return new(DeadLettersOf(queue).Browse(after is null ? 0 : Place(after), max));
+        return new(DeadLettersOf(queue).Browse(Place(after), max, isReady: true).ConvertAll(AsLetter));
     }
 
     /// <inheritdoc/>
     ValueTask<StoredDeadLetter?> IDeadLetterAccess.FindAsync(string queue, string position, CancellationToken cancellationToken) =>
-        new(DeadLettersOf(queue).Browse(Place(position) - 1, 1) is [var found] && found.Position == position ? found : null);
+        new(DeadLettersOf(queue).Find(Place(position), isReady: true) is { } found ? AsLetter(found) : null);
 
     /// <inheritdoc/>
     ValueTask<bool> IDeadLetterAccess.DeleteAsync(string queue, string position, CancellationToken cancellationToken) => new(DeadLettersOf(queue).Delete(Place(position)));
 
     /// <inheritdoc/>
     ValueTask<QueueDepth> IQueueDepth.DepthAsync(string queue, CancellationToken cancellationToken) => new(Find(queue, queue).Measure());
+
+    /// <inheritdoc/>
+    ValueTask<IReadOnlyList<PendingMessage>> IQueueBrowser.ListAsync(string queue, string? after, int max, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
+        return new(Find(queue, queue).Browse(Place(after), max));
+    }
+
+    /// <inheritdoc/>
+    ValueTask<PendingMessage?> IQueueBrowser.FindAsync(string queue, string position, CancellationToken cancellationToken) => new(Find(queue, queue).Find(Place(position)));
+
+    /// <inheritdoc/>
+    ValueTask<long> IQueueFlush.FlushAsync(string queue, bool delayed, CancellationToken cancellationToken) => new(Find(queue, queue).Flush(delayed));
 
     /// <summary>Disposes of its receivers too. The broker and its messages stay.</summary>
     public async ValueTask DisposeAsync()
@@ -134,7 +148,10 @@ public sealed class InMemoryTransport : ITransport, IDeadLetterAccess, IQueueDep
         }
     }
 
-    private static long Place(string position) => long.TryParse(position, NumberStyles.None, CultureInfo.InvariantCulture, out var place) ? place : -1;
+    private static StoredDeadLetter AsLetter(PendingMessage message) => new(message.Position, message.Envelope);
+
+    /// <summary>No message has the place of a position that is not one, and all come after it.</summary>
+    private static long Place(string? position) => long.TryParse(position, NumberStyles.None, CultureInfo.InvariantCulture, out var place) ? place : -1;
 
     private InMemoryQueue DeadLettersOf(string queue) => Find(Names.DeadLetterQueue(queue), queue);
 

@@ -8,6 +8,9 @@ internal sealed class StoredMessage
     /// <summary>The message.</summary>
     public Envelope? Envelope;
 
+    /// <summary>How many had come to the queue with it: by this it is found.</summary>
+    public long Number;
+
     /// <summary>Its place in the queue's order, given when it becomes visible and kept while it is handed out and comes back.</summary>
     public long Position;
 
@@ -45,6 +48,15 @@ internal sealed class MessageList
     public int Count { get; private set; }
 
     private StoredMessage? Last { get; set; }
+
+    /// <summary>From the first to the last. It must not change meanwhile.</summary>
+    public IEnumerable<StoredMessage> All()
+    {
+        for (var message = First; message is not null; message = message.Next)
+        {
+            yield return message;
+        }
+    }
 
     /// <summary>Adds at the end.</summary>
     public void Add(StoredMessage message) => InsertAfter(Last, message);

@@ -88,17 +88,8 @@ internal sealed class VisibleMessages
         return _levels[turns.Next(waiting)].First!;
     }
 
-    /// <summary>In their order, of a queue without priorities, as dead-letter queues are.</summary>
-    public IEnumerable<StoredMessage> InOrder()
-    {
-        foreach (var list in (MessageList[])[_default.Returned, _default.New])
-        {
-            for (var message = list.First; message is not null; message = message.Next)
-            {
-                yield return message;
-            }
-        }
-    }
+    /// <summary>Of all levels.</summary>
+    public IEnumerable<StoredMessage> All() => (_levels ?? [_default]).SelectMany(static level => level.Returned.All().Concat(level.New.All()));
 
     private Level LevelOf(StoredMessage message) => _levels is null ? _default : _levels[Priorities.LevelOf(message.Envelope!)];
 

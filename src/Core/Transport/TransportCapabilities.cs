@@ -42,6 +42,9 @@ public sealed record TransportCapabilities
     /// <summary>Requests can be answered: it has queues for answers (the transport is <see cref="IReplyQueues"/>).</summary>
     public required Capability RequestReply { get; init; }
 
+    /// <summary>What waits in a queue can be shown without taking it (the transport is <see cref="IQueueBrowser"/>).</summary>
+    public required Capability Browsing { get; init; }
+
     /// <summary>One of them.</summary>
     public Capability this[TransportCapability capability] => capability switch
     {
@@ -55,6 +58,7 @@ public sealed record TransportCapabilities
         TransportCapability.Priorities => Priorities,
         TransportCapability.Transactions => Transactions,
         TransportCapability.RequestReply => RequestReply,
+        TransportCapability.Browsing => Browsing,
         _ => throw new ArgumentOutOfRangeException(nameof(capability), capability, null),
     };
 }

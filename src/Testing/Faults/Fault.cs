@@ -24,6 +24,27 @@ public enum Fault
     /// <summary>Says that no message of a queue has waited.</summary>
     HidesAge,
 
+    /// <summary>Shows what is in a queue by taking it and giving it back.</summary>
+    BrowsesByTaking,
+
+    /// <summary>Begins each page with what was on the one before.</summary>
+    RepeatsPages,
+
+    /// <summary>Shows of a queue only what is ready and of the default level.</summary>
+    HidesWaiting,
+
+    /// <summary>Shows a message although it is gone.</summary>
+    ShowsWhatIsGone,
+
+    /// <summary>Says that a queue was flushed, and removes nothing.</summary>
+    FlushesNothing,
+
+    /// <summary>Removes what is delayed, too, although nobody asked for it.</summary>
+    FlushesDelayed,
+
+    /// <summary>Flushes all queues that it knows.</summary>
+    FlushesAllQueues,
+
     /// <summary>Says that messages are stored, and sends them a little later.</summary>
     ConfirmsEarly,
 

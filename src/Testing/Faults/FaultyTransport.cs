@@ -9,7 +9,7 @@ namespace Postrider.Testing;
 /// does not test what it says. The conformance suite is proven so, and suites of your own can be.
 /// </summary>
 /// <remarks>It owns the inner transport: disposal goes through.</remarks>
-public sealed class FaultyTransport : ITransport, IDeadLetterAccess, IQueueDepth, IReplyQueues, IStateStoreSource
+public sealed class FaultyTransport : ITransport, IDeadLetterAccess, IQueueBrowser, IQueueFlush, IQueueDepth, IReplyQueues, IStateStoreSource
 {
     private readonly ITransport _inner;
     private readonly FaultSwitch _fault;
@@ -133,6 +133,42 @@ public sealed class FaultyTransport : ITransport, IDeadLetterAccess, IQueueDepth
             : depth;
     }
 
+    async ValueTask<IReadOnlyList<PendingMessage>> IQueueBrowser.ListAsync(string queue, string? after, int max, CancellationToken cancellationToken)
+    {
+        if (_fault.Hits(Fault.BrowsesByTaking))
+        {
+            await TouchAsync(queue).ConfigureAwait(false);
+        }
+
+        var page = await Browser.ListAsync(queue, _fault.Hits(Fault.RepeatsPages, after is not null) ? null : after, max, cancellationToken).ConfigureAwait(false);
+        return _fault.Hits(Fault.HidesWaiting) ? [.. page.Where(static one => one is { DueAt: null, IsInHand: false, Envelope.Priority: null })] : page;
+    }
+
+    async ValueTask<PendingMessage?> IQueueBrowser.FindAsync(string queue, string position, CancellationToken cancellationToken)
+    {
+        var found = await Browser.FindAsync(queue, position, cancellationToken).ConfigureAwait(false);
+        return found is null && _fault.Hits(Fault.ShowsWhatIsGone) ? new(position, new() { Id = position }) : found;
+    }
+
+    async ValueTask<long> IQueueFlush.FlushAsync(string queue, bool delayed, CancellationToken cancellationToken)
+    {
+        var flush = _inner as IQueueFlush ?? throw new NotSupportedException($"'{_inner.Capabilities.System}' cannot flush queues.");
+        if (_fault.Hits(Fault.FlushesNothing))
+        {
+            return (await ((IQueueDepth)_inner).DepthAsync(queue, cancellationToken).ConfigureAwait(false)).Total;
+        }
+
+        if (_fault.Hits(Fault.FlushesAllQueues))
+        {
+            foreach (var other in _fault.Router.Queues.Where(other => other != queue))
+            {
+                await flush.FlushAsync(other, delayed, cancellationToken).ConfigureAwait(false);
+            }
+        }
+
+        return await flush.FlushAsync(queue, delayed || _fault.Hits(Fault.FlushesDelayed), cancellationToken).ConfigureAwait(false);
+    }
+
     ValueTask<long> IDeadLetterAccess.CountAsync(string queue, CancellationToken cancellationToken) => Letters.CountAsync(queue, cancellationToken);
 
     ValueTask<IReadOnlyList<StoredDeadLetter>> IDeadLetterAccess.ListAsync(string queue, string? after, int max, CancellationToken cancellationToken) =>
@@ -146,6 +182,9 @@ public sealed class FaultyTransport : ITransport, IDeadLetterAccess, IQueueDepth
 
     private IDeadLetterAccess Letters =>
         _inner as IDeadLetterAccess ?? throw new NotSupportedException($"'{_inner.Capabilities.System}' cannot look into dead-letter queues.");
+
+    private IQueueBrowser Browser =>
+        _inner as IQueueBrowser ?? throw new NotSupportedException($"'{_inner.Capabilities.System}' cannot look into queues.");
 
     private static Capability Silent(Capability capability) => new(capability.Level);
 
@@ -161,7 +200,12 @@ public sealed class FaultyTransport : ITransport, IDeadLetterAccess, IQueueDepth
         }
     }
 
-    private async Task EmptyAsync(string queue)
+    private Task EmptyAsync(string queue) => TakeAsync(queue, Settlement.Ack);
+
+    /// <summary>As if each had failed and was to be tried again at once.</summary>
+    private Task TouchAsync(string queue) => TakeAsync(queue, static one => Settlement.Retry(one, TimeSpan.Zero));
+
+    private async Task TakeAsync(string queue, Func<Delivery, Settlement> settle)
     {
         var receiver = await _inner.OpenReceiverAsync(new() { Queue = queue }, CancellationToken.None).ConfigureAwait(false);
         await using var closing = receiver.ConfigureAwait(false);
@@ -169,7 +213,7 @@ public sealed class FaultyTransport : ITransport, IDeadLetterAccess, IQueueDepth
         try
         {
             var all = await receiver.ReceiveAsync(32, soon.Token).ConfigureAwait(false);
-            await receiver.SettleAsync(all.Select(Settlement.Ack).ToArray(), new SettleResult[all.Count], CancellationToken.None).ConfigureAwait(false);
+            await receiver.SettleAsync(all.Select(settle).ToArray(), new SettleResult[all.Count], CancellationToken.None).ConfigureAwait(false);
         }
         catch (OperationCanceledException)
         {

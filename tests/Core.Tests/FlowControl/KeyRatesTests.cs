@@ -168,7 +168,7 @@ public sealed class KeyRatesTests
         // What waits goes back at the end, no attempt burnt.
         await host.StopAsync();
         IQueueDepth transport = new InMemoryTransport(broker);
-        Assert.Equal(92, await transport.DepthAsync("limited", default));
+        Assert.Equal(92, (await transport.DepthAsync("limited", default)).Total);
         await using var bare = new InMemoryTransport(broker);
         await using var receiver = await bare.OpenReceiverAsync(new() { Queue = "limited", Prefetch = 100 }, default);
         Assert.All(await receiver.ReceiveAsync(100, default), static delivery => Assert.Equal((1, 0), (delivery.Envelope.Attempt, delivery.Redeliveries)));

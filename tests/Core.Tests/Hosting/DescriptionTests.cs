@@ -36,6 +36,7 @@ public sealed class DescriptionTests
               Priorities           Unsupported it has no queues
               Transactions         Unsupported it has no database
               RequestReply         Unsupported it has no queues
+              Browsing             Unsupported it has no queues
               queue ping, until it is empty: concurrency 16, 32 to 512 under way, lease 00:00:30, 10 redeliveries, expired messages: DeadLetter
                 bound to a.*
                 bound to b
@@ -51,6 +52,7 @@ public sealed class DescriptionTests
               Priorities           Native
               Transactions         Unsupported memory takes no part in the transactions of a database
               RequestReply         Native
+              Browsing             Native
               queue ping: concurrency 16, 32 to 512 under way, lease 00:00:30, 10 redeliveries, expired messages: DeadLetter
                 bound to a.*
                 bound to b

@@ -29,6 +29,7 @@ internal sealed class ScriptedTransport(params PublishResult[] script) : ITransp
         DuplicateDetection = Capability.Native,
         Transactions = Capability.Unsupported("it has no database"),
         RequestReply = Capability.Unsupported("it has no queues"),
+        Browsing = Capability.Unsupported("it has no queues"),
     };
 
     public Func<ValueTask> OnDeclare { get; set; } = static () => ValueTask.CompletedTask;

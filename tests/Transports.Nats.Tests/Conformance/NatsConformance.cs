@@ -4,6 +4,8 @@ namespace Postrider.Transports.Nats.Tests.Conformance;
 
 public sealed class NatsBodies(NatsFixture fixture) : BodyScenarios(fixture);
 
+public sealed class NatsBrowsing(NatsFixture fixture) : BrowsingScenarios(fixture);
+
 public sealed class NatsClosing(NatsFixture fixture) : ClosingScenarios(fixture);
 
 public sealed class NatsDeadLetters(NatsFixture fixture) : DeadLetterScenarios(fixture);

@@ -4,6 +4,8 @@ namespace Postrider.Transports.Pgmq.Tests.Conformance;
 
 public sealed class PgmqBodies(PgmqFixture fixture) : BodyScenarios(fixture);
 
+public sealed class PgmqBrowsing(PgmqFixture fixture) : BrowsingScenarios(fixture);
+
 public sealed class PgmqClosing(PgmqFixture fixture) : ClosingScenarios(fixture);
 
 public sealed class PgmqDeadLetters(PgmqFixture fixture) : DeadLetterScenarios(fixture);

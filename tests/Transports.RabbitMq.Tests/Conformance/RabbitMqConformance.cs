@@ -4,6 +4,8 @@ namespace Postrider.Transports.RabbitMq.Tests.Conformance;
 
 public sealed class RabbitMqBodies(RabbitMqFixture fixture) : BodyScenarios(fixture);
 
+public sealed class RabbitMqBrowsing(RabbitMqFixture fixture) : BrowsingScenarios(fixture);
+
 public sealed class RabbitMqClosing(RabbitMqFixture fixture) : ClosingScenarios(fixture);
 
 public sealed class RabbitMqDeadLetters(RabbitMqFixture fixture) : DeadLetterScenarios(fixture);
