@@ -304,6 +304,11 @@ internal sealed class ConsumerPump : IDisposable
                 slot.Begin(_time.GetTimestamp());
                 var settlement = await _handler.HandleAsync(slot, _receiver).ConfigureAwait(false);
                 var hasStandIn = slot.End();
+                if (_queue.IsProbe)
+                {
+                    await _handler.ProbedAsync(stop).ConfigureAwait(false);
+                }
+
                 Settle(slot, settlement);
                 if (hasStandIn || (pool is not null && _work.Reader.TryPeek(out _) && !await pool.GoOnAsync(stop).ConfigureAwait(false)))
                 {

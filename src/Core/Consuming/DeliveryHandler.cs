@@ -23,6 +23,9 @@ internal sealed class DeliveryHandler(
     private readonly StatsClock _clock = new(time);
     private readonly TransactionalHandler _transactional = new(queue, transport, broker, telemetry, time, logger);
 
+    /// <summary>After the probe of a circuit breaker, before the next: waits until all know what it came to.</summary>
+    public ValueTask ProbedAsync(CancellationToken cancellationToken) => circuit?.KnownAsync(cancellationToken) ?? default;
+
     /// <param name="slot">The delivery's place.</param>
     /// <param name="receiver">Where it came from; only transactional consumers need it.</param>
     /// <returns>How to settle it, or null if its lease was lost or it is settled already, in its transaction.</returns>

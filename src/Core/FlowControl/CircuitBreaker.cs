@@ -14,6 +14,9 @@ internal sealed class CircuitBreaker
 {
     public const string Prefix = "circuits";
 
+    /// <summary>The time in which a watch tells of a change, twice.</summary>
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(2);
+
     private readonly CircuitBreakerOptions _options;
     private readonly IStateStore _store;
     private readonly StateView _circuits;
@@ -24,6 +27,7 @@ internal sealed class CircuitBreaker
     private readonly string _openKey;
     private readonly string _tripsKey;
     private int _isChanging;
+    private Task? _change;
 
     public CircuitBreaker(CircuitBreakerOptions options, string queue, SharedState shared, TimeProvider time, ILogger logger)
     {
@@ -50,6 +54,7 @@ internal sealed class CircuitBreaker
     {
         if (outcome.Exception is { } exception)
         {
+            _change = null;
             if (_options.Counts?.Invoke(exception) != false && (_failures.Failed() || IsHalfOpen) && !IsOpen)
             {
                 Change(() => OpenAsync(exception));
@@ -62,6 +67,27 @@ internal sealed class CircuitBreaker
         if (IsHalfOpen)
         {
             Change(CloseAsync);
+        }
+    }
+
+    /// <summary>
+    /// Waits until what the last run came to is known here, as it is to others: the next message is not to be tried before. Not for long where the state store does not answer.
+    /// </summary>
+    public async ValueTask KnownAsync(CancellationToken cancellationToken)
+    {
+        if (Interlocked.Exchange(ref _change, null) is not { } change)
+        {
+            return;
+        }
+
+        await change.WaitAsync(Soon, TimeProvider.System, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        for (var changed = _circuits.Changed; IsHalfOpen; changed = _circuits.Changed)
+        {
+            await changed.WaitAsync(Soon, TimeProvider.System, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (!changed.IsCompleted)
+            {
+                return;
+            }
         }
     }
 
@@ -105,7 +131,7 @@ internal sealed class CircuitBreaker
             return;
         }
 
-        _ = Task.Run(async () =>
+        _change = Task.Run(async () =>
         {
             try
             {

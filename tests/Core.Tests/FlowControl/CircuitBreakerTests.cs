@@ -48,6 +48,21 @@ public sealed class CircuitBreakerTests
         Assert.InRange(app.Runs - before, 2, 6);
     }
 
+    /// <summary>Else a store that takes its time costs an attempt of every message that comes meanwhile.</summary>
+    [Fact]
+    public async Task Half_open_the_next_message_is_tried_when_all_know_what_the_last_one_came_to()
+    {
+        var app = new App();
+        var store = new BetweenStore(new InMemoryStateStore(app.Broker), () => new(Task.Delay(TimeSpan.FromMilliseconds(300), TimeProvider.System)));
+        await using var host = await app.HostAsync(Short, m => m.UseStateStore(_ => store));
+        await SendAsync(host, 40);
+        await Eventually.IsAsync(() => host.Status.Queues["sparing"] == QueueState.Paused);
+        var before = app.Runs;
+
+        await Eventually.IsAsync(async () => await TripsAsync(host) >= 3);
+        Assert.InRange(app.Runs - before, 2, 6);
+    }
+
     [Fact]
     public async Task Each_further_pause_is_twice_as_long_up_to_the_longest()
     {
