@@ -151,7 +151,11 @@ public sealed class SharedEventTests
         var store = new CutStore(_broker);
         var first = await HostAsync("first", one, change: Alone);
         await Eventually.IsAsync(() => one.Any(IsWon));
-        await using var second = await HostAsync("second", other, m => m.UseStateStore(_ => store), Alone);
+        await using var second = await HostAsync(
+            "second", other,
+            // Else it would be taken for dead too while it is cut off, and give its place up once more.
+            m => m.UseStateStore(_ => store).Configure(static options => options with { ProcessTimeToLive = TimeSpan.FromMinutes(1) }),
+            Alone);
         await Eventually.IsAsync(() => second.Status.Queues["q"] == QueueState.Standby);
         Assert.DoesNotContain(other, IsOfPlace);
         await first.DisposeAsync();
