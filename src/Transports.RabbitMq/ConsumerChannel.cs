@@ -6,10 +6,8 @@ using RabbitMQ.Client;
 namespace Postrider.Transports.RabbitMq;
 
 /// <summary>One channel of a receiver: subscribes, to each level if there are any, keeps what the broker pushes until it is asked for, and knows when it is over.</summary>
-internal sealed class ConsumerChannel : IAsyncDisposable
+internal sealed partial class ConsumerChannel : IAsyncDisposable
 {
-    private static readonly TimeSpan LongestFlush = TimeSpan.FromSeconds(2);
-
     /// <summary>How long a large window stays although a small one would do.</summary>
     private static readonly TimeSpan LongestIdle = TimeSpan.FromSeconds(1);
 
@@ -21,14 +19,6 @@ internal sealed class ConsumerChannel : IAsyncDisposable
 
     /// <summary>How much is pushed of an ordered queue.</summary>
     private const int LargestOrdered = 128;
-
-    /// <summary>How long whoever consumed an ordered queue before may stay. A client that is not ours may consume it, too.</summary>
-    private static readonly TimeSpan LongestParting = TimeSpan.FromSeconds(2);
-
-    private static readonly TimeSpan BetweenLooks = TimeSpan.FromMilliseconds(20);
-
-    /// <summary>So many commands of a channel to one queue the broker lets run before it holds further ones back (32, less a margin).</summary>
-    private const int QuickSettlements = 24;
 
     private readonly string _queue;
     private readonly string _doing;
@@ -43,8 +33,6 @@ internal sealed class ConsumerChannel : IAsyncDisposable
     private long _neededAt;
     private readonly bool _keepsOrder;
     private int _tags;
-    private readonly long[] _settled = new long[QuickSettlements];
-    private int _settlements;
     private volatile bool _ended;
     private volatile TransportException? _failure;
 
@@ -83,9 +71,6 @@ internal sealed class ConsumerChannel : IAsyncDisposable
     /// Names a subscription. When a channel closes, the broker takes back what is unsettled in the order of these names, and of each in the order in which it had pushed it.
     /// </summary>
     public string NextTag() => string.Create(CultureInfo.InvariantCulture, $"{Interlocked.Increment(ref _tags):D8}");
-
-    /// <summary>To be called before each ack and nack.</summary>
-    public void NoteSettlement() => _settled[(uint)Interlocked.Increment(ref _settlements) % QuickSettlements] = Stopwatch.GetTimestamp();
 
     /// <exception cref="TransportException">The queue does not exist, or the broker is away.</exception>
     public static async Task<ConsumerChannel> OpenAsync(Connections connections, ReceiverOptions options)
@@ -148,49 +133,42 @@ internal sealed class ConsumerChannel : IAsyncDisposable
     }
 
     /// <summary>Lets the broker push so much. What was pushed before stays here. Without effect after the end.</summary>
-    public async Task SubscribeAsync(int window)
+    public Task SubscribeAsync(int window) => InTurnAsync(async () =>
     {
-        await _change.WaitAsync().ConfigureAwait(false);
-        try
+        if (Window == window || _ended || _failure is not null)
         {
-            if (Window != window && !_ended && _failure is null)
-            {
-                // AMQP changes the prefetch of a consumer only by another consumer.
-                await CancelAsync().ConfigureAwait(false);
-                await Channel.BasicQosAsync(0, Pushes(window), global: false).ConfigureAwait(false);
-                var fill = Interlocked.Exchange(ref _ready, null);
-                _lastToFill = (ulong)(fill?.Sum(ready => Math.Min(ready, Pushes(window))) ?? 0);
-                foreach (var subscription in _subscriptions)
-                {
-                    await subscription.BeginAsync().ConfigureAwait(false);
-                }
+            return;
+        }
 
-                Window = window;
-                if (_lastToFill > 0)
-                {
-                    // Else whose turn it is would be decided among those levels that were pushed first. Some of it may go to others, so the wait ends.
-                    await _filled.Task.WaitAsync(LongestFill, TimeProvider.System).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-                    _lastToFill = 0;
-                }
-            }
-        }
-        catch (Exception e)
+        // AMQP changes the prefetch of a consumer only by another consumer.
+        await CancelAsync().ConfigureAwait(false);
+        await Channel.BasicQosAsync(0, Pushes(window), global: false).ConfigureAwait(false);
+        var fill = Interlocked.Exchange(ref _ready, null);
+        _lastToFill = (ulong)(fill?.Sum(ready => Math.Min(ready, Pushes(window))) ?? 0);
+        foreach (var subscription in _subscriptions)
         {
-            Fail(_connections.Failed(e, _doing));
+            await subscription.BeginAsync().ConfigureAwait(false);
         }
-        finally
+
+        Window = window;
+        if (_lastToFill > 0)
         {
-            _change.Release();
+            // Else whose turn it is would be decided among those levels that were pushed first. Some of it may go to others, so the wait ends.
+            await _filled.Task.WaitAsync(LongestFill, TimeProvider.System).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            _lastToFill = 0;
         }
-    }
+    });
 
     /// <summary>Lets the broker push no more, until it is subscribed to again. What was pushed before stays here.</summary>
-    public async Task PauseAsync()
+    public Task PauseAsync() => InTurnAsync(CancelAsync);
+
+    /// <summary>One change of the subscriptions after another. A failure ends the channel.</summary>
+    private async Task InTurnAsync(Func<Task> change)
     {
         await _change.WaitAsync().ConfigureAwait(false);
         try
         {
-            await CancelAsync().ConfigureAwait(false);
+            await change().ConfigureAwait(false);
         }
         catch (Exception e)
         {
@@ -198,34 +176,6 @@ internal sealed class ConsumerChannel : IAsyncDisposable
         }
         finally
         {
-            _change.Release();
-        }
-    }
-
-    /// <summary>
-    /// Ends receiving. What was pushed before stays here. With an order the subscription goes on until the channel closes, and what comes is held: while it is there, another receiver can
-    /// tell that this one has not handed back yet (<see cref="ReadyAsync"/>).
-    /// </summary>
-    public Task EndAsync() => EndAsync(cancels: !_keepsOrder);
-
-    private async Task EndAsync(bool cancels)
-    {
-        await _change.WaitAsync().ConfigureAwait(false);
-        try
-        {
-            _ended = true;
-            if (cancels)
-            {
-                await CancelAsync().ConfigureAwait(false);
-            }
-        }
-        catch (Exception e)
-        {
-            Fail(_connections.Failed(e, _doing));
-        }
-        finally
-        {
-            Pushed.End();
             _change.Release();
         }
     }
@@ -236,7 +186,7 @@ internal sealed class ConsumerChannel : IAsyncDisposable
     /// </summary>
     private ushort Pushes(int window) => (ushort)(_subscriptions.Length == 1 ? window : Math.Min(ushort.MaxValue, window + Math.Max(window, LeastAhead)));
 
-    private async ValueTask CancelAsync()
+    private async Task CancelAsync()
     {
         if (Window == 0 || _failure is not null)
         {
@@ -296,72 +246,6 @@ internal sealed class ConsumerChannel : IAsyncDisposable
         catch (Exception e)
         {
             Fail(_connections.Failed(e, _doing));
-        }
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        _connections.Open.TryRemove(this, out _);
-        if (HasUnsettled() && _failure is null)
-        {
-            await FlushAsync().ConfigureAwait(false);
-        }
-
-        Fail(new($"The receiver of '{_queue}' has been disposed of.", TransportError.Unavailable));
-        try
-        {
-            await Channel.AbortAsync().ConfigureAwait(false);
-            await Channel.DisposeAsync().ConfigureAwait(false);
-        }
-        catch (Exception)
-        {
-            // It is gone either way.
-        }
-    }
-
-    /// <summary>
-    /// How many messages wait in a queue. With an order, when whoever consumed it before is gone: a channel's end is told to its owner before the queue has taken back what was
-    /// unsettled, and what others are given meanwhile would overtake that.
-    /// </summary>
-    private async Task<uint> ReadyAsync(string queue)
-    {
-        for (var started = Stopwatch.GetTimestamp(); ;)
-        {
-            var told = await Channel.QueueDeclarePassiveAsync(queue).ConfigureAwait(false);
-            if (!_keepsOrder || told.ConsumerCount == 0 || Stopwatch.GetElapsedTime(started) > LongestParting)
-            {
-                return told.MessageCount;
-            }
-
-            await Task.Delay(BetweenLooks, TimeProvider.System).ConfigureAwait(false);
-        }
-    }
-
-    /// <summary>Whether so many settlements came so quickly one after the other, and just now, that the broker may not be through with them.</summary>
-    private bool HasUnsettled()
-    {
-        var first = _settled[(uint)(Volatile.Read(ref _settlements) + 1) % QuickSettlements];
-        return first != 0 && Stopwatch.GetElapsedTime(first) < LongestFlush;
-    }
-
-    /// <summary>
-    /// A broker under load keeps acks of a quorum queue in the channel's process for some milliseconds, and forgets them when the channel is
-    /// closed meanwhile: the messages come again. Beginning to consume goes through the queue's log, and all acks before it. What is pushed for it is handed back.
-    /// </summary>
-    private async ValueTask FlushAsync()
-    {
-        try
-        {
-            await EndAsync(cancels: true).WaitAsync(LongestFlush, TimeProvider.System).ConfigureAwait(false);
-            await Channel.BasicQosAsync(0, 1, global: false).WaitAsync(LongestFlush, TimeProvider.System).ConfigureAwait(false);
-            foreach (var subscription in _subscriptions)
-            {
-                await subscription.FlushAsync(LongestFlush, goesOn: _keepsOrder).ConfigureAwait(false);
-            }
-        }
-        catch (Exception)
-        {
-            // Then some messages may come again.
         }
     }
 

@@ -12,19 +12,10 @@ namespace Postrider.Core.Consuming;
 /// One receiver's life: receive by demand → bounded channel → workers → one settlement loop. A worker is free at the outcome, its place in the
 /// window at the settlement.
 /// </summary>
-internal sealed class ConsumerPump : IDisposable
+internal sealed partial class ConsumerPump : IDisposable
 {
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
-
-    /// <summary>How long after the drain's deadline cancelled handlers may take to return, before their messages are handed back without them.</summary>
-    private static readonly TimeSpan Return = TimeSpan.FromSeconds(1);
-
-    /// <summary>How long settlements may take to be told in the end.</summary>
-    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
-
-    /// <summary>How long after the drain timeout a pump has ended, with all that could be told to the broker.</summary>
-    public static readonly TimeSpan AfterDrain = Return + Grace;
 
     /// <summary>How long a receive after an outage must go on before all is well: a queue that is gone is told of sooner.</summary>
     private static readonly TimeSpan Doubt = TimeSpan.FromMilliseconds(250);
@@ -46,16 +37,9 @@ internal sealed class ConsumerPump : IDisposable
     private readonly LeaseRenewer? _leases;
     private readonly KeyedLanes? _lanes;
     private readonly HungWatch _hung;
-    private readonly List<Task> _workers = [];
     private readonly RateLimit? _rate;
     private readonly ExceptionReports _reports;
     private readonly Func<TimeSpan> _drainTimeout;
-    private readonly Lock _ending = new();
-    private readonly CancellationTokenSource _abandon = new();
-    private Task? _stopping;
-    private volatile bool _draining;
-    private bool _areWorkersEnding;
-    private volatile string? _stopReason;
     private CancellationTokenSource _broken = null!;
 
     public ConsumerPump(
@@ -236,224 +220,5 @@ internal sealed class ConsumerPump : IDisposable
         // They run when the window is empty but for them, which may take long where tokens are waited for.
         HandBack(_lanes?.TakeLimited());
         return _suspects.RunAsync(stop);
-    }
-
-    /// <summary>Another worker for one that hangs; its slot in the pool becomes free for it.</summary>
-    private void StandIn()
-    {
-        _queue.Pool?.Leave();
-        AddWorker();
-    }
-
-    private void AddWorker()
-    {
-        lock (_workers)
-        {
-            if (!_areWorkersEnding)
-            {
-                _workers.RemoveAll(static one => one.IsCompletedSuccessfully);
-                _workers.Add(StartAsync(WorkAsync, _broken));
-            }
-        }
-    }
-
-    /// <summary>Nothing more begins. The receiver is told first, so that it knows of what is handed back from here on that this is the end.</summary>
-    private Task BeginDrain()
-    {
-        lock (_ending)
-        {
-            _stopping ??= StopAsync();
-        }
-
-        _draining = true;
-        return _stopping;
-
-        // What the call itself throws is in the task.
-        async Task StopAsync() => await _receiver.StopAsync(_abandon.Token).ConfigureAwait(false);
-    }
-
-    /// <summary>They end when nothing is left to do. No more are added.</summary>
-    private Task EndWorkers()
-    {
-        lock (_workers)
-        {
-            _areWorkersEnding = true;
-            return Task.WhenAll(_workers);
-        }
-    }
-
-    private async Task WorkAsync()
-    {
-        var (pool, stop) = (_queue.Pool, _broken.Token);
-        while (await _work.Reader.WaitToReadAsync().ConfigureAwait(false))
-        {
-            if (pool is not null && !await pool.EnterAsync(stop).ConfigureAwait(false))
-            {
-                return;
-            }
-
-            while (_work.Reader.TryRead(out var slot))
-            {
-                if (slot.LeaseLost || _draining)
-                {
-                    HandBack(slot);
-                    continue;
-                }
-
-                slot.Context.Leases = _leases;
-                slot.Begin(_time.GetTimestamp());
-                var settlement = await _handler.HandleAsync(slot, _receiver).ConfigureAwait(false);
-                var hasStandIn = slot.End();
-                if (_queue.IsProbe)
-                {
-                    await _handler.ProbedAsync(stop).ConfigureAwait(false);
-                }
-
-                Settle(slot, settlement);
-                if (hasStandIn || (pool is not null && _work.Reader.TryPeek(out _) && !await pool.GoOnAsync(stop).ConfigureAwait(false)))
-                {
-                    // The slot is another's already.
-                    return;
-                }
-            }
-
-            pool?.Leave();
-        }
-    }
-
-    /// <param name="slot">What was handled.</param>
-    /// <param name="settlement">How to settle it, or null if its lease was lost or it is settled.</param>
-    private void Settle(InFlight slot, Settlement? settlement)
-    {
-        if (settlement is not { } known)
-        {
-            var behindLost = _lanes?.Leave(slot.Key, _draining);
-            _window.Clear(slot);
-            HandBack(behindLost);
-            return;
-        }
-
-        if (_lanes?.Hold(slot, ref known) == true)
-        {
-            return;
-        }
-
-        if (slot.StopReason is { } reason)
-        {
-            // Before anything else can begin, and before this one can come back.
-            _stopReason = reason;
-            BeginDrain();
-            _broken.Cancel();
-        }
-
-        var behind = _lanes?.Leave(slot.Key, _draining);
-        _settling.Post(slot, known);
-        HandBack(behind);
-    }
-
-    /// <summary>One that was not begun, and those of its key behind it.</summary>
-    private void HandBack(InFlight slot)
-    {
-        var behind = _lanes?.Leave(slot.Key, _draining);
-        HandBack([slot]);
-        HandBack(behind);
-    }
-
-    private void HandBack(IEnumerable<InFlight>? slots)
-    {
-        foreach (var slot in slots ?? [])
-        {
-            if (slot.LeaseLost)
-            {
-                _window.Clear(slot);
-            }
-            else
-            {
-                _settling.Post(slot, Settlement.Release(slot.Delivery!));
-            }
-        }
-    }
-
-    /// <summary>What was abandoned keeps its place, which its handler still uses.</summary>
-    private void Free(InFlight slot)
-    {
-        if (!slot.IsAbandoned)
-        {
-            _window.Clear(slot);
-        }
-    }
-
-    /// <summary>Take no more → running handlers finish → at the deadline they are cancelled → everything is settled. Bounded.</summary>
-    private async Task DrainAsync(Task stopping, Task workers, Task settling)
-    {
-        _status.Set(_queue.Name, QueueState.Draining);
-        try
-        {
-            await stopping.WaitAsync(Grace, _time, CancellationToken.None).ConfigureAwait(false);
-        }
-        catch (Exception e)
-        {
-            _logger.ReceiveFailed(_queue.Name, TimeSpan.Zero, e.Message);
-        }
-
-        HandBack(_lanes?.Close());
-        _work.Writer.TryComplete();
-        while (_work.Reader.TryRead(out var unbegun))
-        {
-            // Workers that hang would never come to it.
-            HandBack(unbegun);
-        }
-
-        if (!await EndsWithinAsync(workers, _drainTimeout()).ConfigureAwait(false))
-        {
-            _status.Tell(new DrainTimedOut(_queue.Name, Unsettled()));
-            CancelHandlers();
-            await EndsWithinAsync(workers, Return).ConfigureAwait(false);
-            foreach (var slot in _window.Places)
-            {
-                if (slot.Abandon() is { } delivery)
-                {
-                    _settling.Post(slot, Settlement.Release(delivery));
-                }
-            }
-        }
-
-        HandBack(_lanes?.TakeRest());
-        _settling.Complete();
-        if (!await EndsWithinAsync(settling, Grace).ConfigureAwait(false))
-        {
-            await _abandon.CancelAsync().ConfigureAwait(false);
-            await EndsWithinAsync(settling, Grace).ConfigureAwait(false);
-        }
-
-        await EndsWithinAsync(_failures.EndAsync(), Grace).ConfigureAwait(false);
-        _logger.Drained(_queue.Name, Unsettled());
-    }
-
-    private int Unsettled()
-    {
-        var count = 0;
-        foreach (var slot in _window.Places)
-        {
-            count += slot.Delivery is null ? 0 : 1;
-        }
-
-        return count;
-    }
-
-    private void CancelHandlers()
-    {
-        foreach (var slot in _window.Places)
-        {
-            slot.Cancel();
-        }
-    }
-
-    private async ValueTask<bool> EndsWithinAsync(Task task, TimeSpan limit)
-    {
-        using var stop = new CancellationTokenSource();
-        var ended = await Task.WhenAny(task, Task.Delay(limit, _time, stop.Token)).ConfigureAwait(false) == task;
-        await stop.CancelAsync().ConfigureAwait(false);
-        return ended;
     }
 }

@@ -14,8 +14,7 @@ internal sealed class CircuitBreaker
 {
     public const string Prefix = "circuits";
 
-    /// <summary>The time in which a watch tells of a change, twice.</summary>
-    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan LongestChange = TimeSpan.FromSeconds(2);
 
     private readonly CircuitBreakerOptions _options;
     private readonly IStateStore _store;
@@ -54,7 +53,7 @@ internal sealed class CircuitBreaker
     {
         if (outcome.Exception is { } exception)
         {
-            _change = null;
+            _change = null; // Of an earlier run.
             if (_options.Counts?.Invoke(exception) != false && (_failures.Failed() || IsHalfOpen) && !IsOpen)
             {
                 Change(() => OpenAsync(exception));
@@ -80,15 +79,8 @@ internal sealed class CircuitBreaker
             return;
         }
 
-        await change.WaitAsync(Soon, TimeProvider.System, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        for (var changed = _circuits.Changed; IsHalfOpen; changed = _circuits.Changed)
-        {
-            await changed.WaitAsync(Soon, TimeProvider.System, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            if (!changed.IsCompleted)
-            {
-                return;
-            }
-        }
+        await change.WaitAsync(LongestChange, TimeProvider.System, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _circuits.UntilAsync(_ => !IsHalfOpen, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>All that are not closed.</summary>

@@ -43,10 +43,9 @@ internal sealed class KeyRates(RateLimitOptions options, Func<int> sharers, Time
     /// <summary>A token was not used after all.</summary>
     public void GiveBack(string key)
     {
-        ref var fullAt = ref CollectionsMarshal.GetValueRefOrNullRef(_fullAt, key);
-        if (!System.Runtime.CompilerServices.Unsafe.IsNullRef(ref fullAt))
+        if (_fullAt.TryGetValue(key, out var fullAt))
         {
-            fullAt -= TimeSpan.FromSeconds(Math.Max(1, sharers()) / options.PerSecond);
+            _fullAt[key] = fullAt - TimeSpan.FromSeconds(Math.Max(1, sharers()) / options.PerSecond);
         }
     }
 

@@ -9,9 +9,7 @@ internal sealed class QueueMarks
     private volatile StateView? _pauses;
     private volatile StateView? _circuits;
 
-    public void FollowPauses(StateView pauses) => _pauses = pauses;
-
-    public void FollowCircuits(StateView circuits) => _circuits = circuits;
+    public void Follow(StateView? pauses, StateView? circuits) => (_pauses, _circuits) = (pauses, circuits);
 
     public bool IsPaused(string queue) => _pauses?.Entries.ContainsKey(QueueControl.Key(queue)) == true;
 

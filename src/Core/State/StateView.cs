@@ -12,6 +12,9 @@ internal sealed class StateView : IAsyncDisposable
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
 
+    /// <summary>The time in which a watch tells of a change, twice.</summary>
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(2);
+
     private readonly CancellationTokenSource _stop = new();
     private readonly TaskCompletionSource _known = NewSignal();
     private readonly Task _running;
@@ -34,6 +37,21 @@ internal sealed class StateView : IAsyncDisposable
 
     /// <summary>Completes at the next change. Take it before looking at <see cref="Entries"/>, so that none is missed.</summary>
     public Task Changed => _changed.Task;
+
+    /// <summary>Waits until it shows what the store was just told, or another has changed; not for long when nothing comes.</summary>
+    /// <param name="condition">What the entries are to be like.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task UntilAsync(Func<IReadOnlyDictionary<string, StateEntry>, bool> condition, CancellationToken cancellationToken)
+    {
+        for (var changed = Changed; !condition(Entries); changed = Changed)
+        {
+            await changed.WaitAsync(Soon, TimeProvider.System, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (!changed.IsCompleted)
+            {
+                return;
+            }
+        }
+    }
 
     public async ValueTask DisposeAsync()
     {

@@ -11,11 +11,7 @@ namespace Postrider.Core.Supervision;
 /// <summary>What this host shares with the other processes of the application while it runs: pauses, circuit breakers, turns, and the register of who is alive.</summary>
 internal sealed class Membership : IAsyncDisposable
 {
-    /// <summary>The time in which a watch tells of a change, twice.</summary>
-    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(2);
-
     private readonly IQueueControl _control;
-    private readonly QueueMarks _marks;
     private readonly HostIdentity _self;
     private readonly TransportSet _transports;
     private readonly ILogger _logger;
@@ -30,10 +26,11 @@ internal sealed class Membership : IAsyncDisposable
 
     public Membership(HostState state, IQueueControl control, QueueMarks marks, HostIdentity self, TransportSet transports, MessagingOptions options, Observers observers, ILogger logger)
     {
-        (_control, _marks, _self, _transports, _logger) = (control, marks, self, transports, logger);
+        (_control, _self, _transports, _logger) = (control, self, transports, logger);
         _shared = state.Store is { } store ? new(store, logger) : null;
-        _circuits = !ConsumedBy(transports).Exists(static queue => queue.CircuitBreaker is not null) ? null
-            : _shared ?? new(new InMemoryStateStore(new InMemoryBroker()), logger);
+        var queues = ConsumedBy(transports);
+        _circuits = !queues.Exists(static queue => queue.CircuitBreaker is not null) ? null : _shared ?? new(new InMemoryStateStore(new InMemoryBroker()), logger);
+        marks.Follow(queues.Count == 0 ? null : _shared?.View(QueueControl.Prefix), _circuits?.View(CircuitBreaker.Prefix));
         if (_shared is not null)
         {
             _processes = new(_shared, self, Describe, options, happened => observers.Add(happened), TimeProvider.System, logger);
@@ -71,17 +68,9 @@ internal sealed class Membership : IAsyncDisposable
         }
     }
 
-    public CircuitBreaker? CircuitOf(ConsumerQueue queue, ILogger logger)
-    {
-        if (queue.CircuitBreaker is not { } options)
-        {
-            return null;
-        }
-
-        var circuit = new CircuitBreaker(options, queue.Name, _circuits!, TimeProvider.System, logger);
-        _marks.FollowCircuits(circuit.View);
-        return circuit;
-    }
+    public CircuitBreaker? CircuitOf(ConsumerQueue queue, ILogger logger) => queue.CircuitBreaker is { } options
+        ? new(options, queue.Name, _circuits!, TimeProvider.System, logger)
+        : null;
 
     public RateLimit? RateOf(ConsumerQueue queue, TimeProvider time) => queue.RateLimit is not { } options ? null : new(options, SharersOf(queue, options), time);
 
@@ -90,11 +79,6 @@ internal sealed class Membership : IAsyncDisposable
 
     public QueueGate GateOf(NamedTransport transport, ConsumerQueue queue, CircuitBreaker? circuit, ILogger logger)
     {
-        if (_shared is not null)
-        {
-            _marks.FollowPauses(_shared.View(QueueControl.Prefix));
-        }
-
         var turn = $"{(transport.Drained.Contains(queue.Name, StringComparer.Ordinal) ? "draining" : "consumer")}.{queue.Name}";
         return new(queue, turn, _shared, _processes, circuit, _self, transport.Status, logger);
     }
@@ -111,27 +95,14 @@ internal sealed class Membership : IAsyncDisposable
         try
         {
             await _control.PauseAsync(queue, reason).ConfigureAwait(false);
-            await SeePauseAsync(queue).ConfigureAwait(false);
+            // The gate goes by the view, which knows a moment later; unless the queue was resumed before it looked.
+            await _shared.View(QueueControl.Prefix).UntilAsync(pauses => pauses.ContainsKey(QueueControl.Key(queue)), CancellationToken.None).ConfigureAwait(false);
             return true;
         }
         catch (StateStoreException e)
         {
             _logger.PausedHereOnly(queue, e.Message);
             return false;
-        }
-    }
-
-    /// <summary>The gate goes by the view, which knows a moment later; unless the queue was resumed before it looked.</summary>
-    private async Task SeePauseAsync(string queue)
-    {
-        var pauses = _shared!.View(QueueControl.Prefix);
-        for (var changed = pauses.Changed; !pauses.Entries.ContainsKey(QueueControl.Key(queue)); changed = pauses.Changed)
-        {
-            await changed.WaitAsync(Soon, TimeProvider.System).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            if (!changed.IsCompleted)
-            {
-                return;
-            }
         }
     }
 
