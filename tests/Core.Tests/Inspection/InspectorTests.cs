@@ -113,6 +113,8 @@ public sealed class InspectorTests : IDisposable
     {
         await using var host = await StartAsync();
         await host.Services.GetRequiredService<IQueueControl>().PauseAsync("two", "repairs");
+        // The start does not wait for the state store: the host's entry comes beside it.
+        await Eventually.IsAsync(async () => (await Of(host).StatsAsync()).Processes.Count > 0);
 
         var overview = await Of(host).StatsAsync();
 
