@@ -9,6 +9,11 @@ namespace Postrider;
 public sealed record ConsumerOptions
 {
     /// <summary>The queue. Null: the kebab case of the consumer's type name without "Consumer", so that each consumer has a queue of its own.</summary>
+    /// <remarks>
+    /// A beginning with a <c>*</c> behind, such as <c>tenant_*</c>, or <c>*</c> alone: all queues of that transport that begin so, as they come and go
+    /// (<see cref="MessagingOptions.FindQueuesInterval"/>), each with these options. Left out are dead-letter queues, what transports have for themselves, and the
+    /// queues that this host has another consumer of, by their name or by more of their beginning.
+    /// </remarks>
     public string? Queue { get; init; }
 
     /// <summary>The name of the transport that the queue is on; null: the host's default one.</summary>

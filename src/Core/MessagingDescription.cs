@@ -43,7 +43,7 @@ public sealed class MessagingDescription
         var capabilities = named.Transport.Capabilities;
         text.AppendLine(
             CultureInfo.InvariantCulture,
-            $"transport {named.Name} ({capabilities.System}){(named == transports.Default ? ", the default" : "")}{(named.Drained.Count > 0 ? ", is drained" : "")}");
+            $"transport {named.Name} ({capabilities.System}){(named == transports.Default ? ", the default" : "")}{(named.Status.Drain is not null ? ", is drained" : "")}");
         foreach (var name in Enum.GetValues<TransportCapability>())
         {
             var capability = capabilities[name];
@@ -55,11 +55,11 @@ public sealed class MessagingDescription
             text.AppendLine(CultureInfo.InvariantCulture, $"  topic {topic} is mapped to {target}");
         }
 
-        foreach (var queue in named.Queues)
+        foreach (var queue in named.Queues.Concat(named.Templates.Select(static one => one.Pattern)))
         {
             text.AppendLine(
                 CultureInfo.InvariantCulture,
-                $"  queue {queue.Name}{(queue.IsRun ? "" : ", not consumed by this process")}{(named.Drained.Contains(queue.Name, StringComparer.Ordinal) ? ", until it is empty" : "")}: concurrency {queue.Concurrency}, "
+                $"  {(QueuePattern.Is(queue.Name) ? "each queue" : "queue")} {queue.Name}{(queue.IsRun ? "" : ", not consumed by this process")}{(queue.IsDrained ? ", until it is empty" : "")}: concurrency {queue.Concurrency}, "
                 + $"{queue.FirstWindow} to {queue.LargestWindow} under way, lease {queue.Lease}, {queue.MaxRedeliveries} redeliveries, expired messages: {queue.OnExpired}"
                 + $"{(queue.Priority is not { } priority ? "" : priority.LowerOneIn == 0 ? ", priorities, strict" : $", priorities, one in {priority.LowerOneIn} for lower ones")}"
                 + $"{(queue.SingleActive ? ", a single active consumer" : "")}{(queue.ConsumerPriority == 0 ? "" : $", consumer priority {queue.ConsumerPriority}")}"

@@ -37,6 +37,14 @@ public sealed record TransportGivenUp(TransportException Error) : MessagingEvent
 /// <param name="To">What it is.</param>
 public sealed record QueueStateChanged(string Queue, QueueState? From, QueueState To) : MessagingEvent;
 
+/// <summary>A queue was found by the beginning of its name (<see cref="ConsumerOptions.Queue"/>), and this host consumes it from now on.</summary>
+/// <param name="Queue">The queue.</param>
+public sealed record QueueFound(string Queue) : MessagingEvent;
+
+/// <summary>A queue that had been found does not exist any more: this host knows it no longer.</summary>
+/// <param name="Queue">The queue.</param>
+public sealed record QueueGone(string Queue) : MessagingEvent;
+
 /// <summary>A queue's consumer failed and is started again.</summary>
 /// <param name="Queue">The queue.</param>
 /// <param name="Error">Why.</param>

@@ -29,6 +29,9 @@ public sealed record MessagingOptions
     /// <summary>What to do while the broker is not there at start. Null waits forever; a value stops the host (exit code 69) after that long.</summary>
     public TimeSpan? FailFastAfter { get; init; }
 
+    /// <summary>How often consumers of all queues that begin alike (<see cref="ConsumerOptions.Queue"/>) look which there are; at least 100 ms.</summary>
+    public TimeSpan FindQueuesInterval { get; init; } = TimeSpan.FromSeconds(30);
+
     /// <summary>How often the host tells the other processes that it is alive, if there is a state store.</summary>
     public TimeSpan HeartbeatInterval { get; init; } = TimeSpan.FromSeconds(10);
 

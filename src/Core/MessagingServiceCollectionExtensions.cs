@@ -69,7 +69,7 @@ public static class MessagingServiceCollectionExtensions
         services.AddSingleton(static p => p.GetRequiredService<TransportFactory>().CreateDefault());
         services.AddSingleton(TransportSet.Build);
         services.AddSingleton(static p => new MessagingStatus(
-            p.GetRequiredService<TransportSet>().All.Select(static one => one.Status), p.GetRequiredService<TransportSet>().Pools));
+            p.GetRequiredService<TransportSet>().All.Select(static one => one.Status), p.GetRequiredService<TransportSet>().Pools.Pools));
         services.AddSingleton(static p => new Telemetry(
             p.GetService<System.Diagnostics.Metrics.IMeterFactory>(), p.GetRequiredService<TimeProvider>(), p.GetRequiredService<MessagingOptions>().Telemetry));
         services.AddSingleton(static p => p.GetRequiredService<MessagingRegistration>().BuildSerializers());

@@ -161,6 +161,14 @@ public sealed class TransportStatus
         Changed?.Invoke();
     }
 
+    /// <summary>The queue, which has stopped, does not exist any more.</summary>
+    internal void Forget(string queue)
+    {
+        _queues.TryRemove(queue, out _);
+        _notReceivingSince.TryRemove(queue, out _);
+        Changed?.Invoke();
+    }
+
     /// <summary>Nothing is wrong with it, though another process may have its turn.</summary>
     private static bool IsWell(QueueState state) => state is QueueState.Receiving or QueueState.Standby;
 

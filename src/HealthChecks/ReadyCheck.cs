@@ -1,5 +1,6 @@
 using System.Globalization;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Postrider.Core.Consuming;
 using Postrider.Core.Hosting;
 using Postrider.Core.Transport;
 
@@ -14,7 +15,7 @@ internal sealed class ReadyCheck : IHealthCheck
     private static readonly Topology Nothing = new([], []);
 
     private readonly TransportSet _transports;
-    private readonly ILookup<string, string> _consumers;
+    private readonly IReadOnlyList<ConsumerRegistration> _registered;
     private readonly TimeProvider _time;
     private readonly TimeSpan _unhealthyAfter;
     private readonly SharedLook<HealthCheckResult> _look;
@@ -22,7 +23,7 @@ internal sealed class ReadyCheck : IHealthCheck
     public ReadyCheck(TransportSet transports, MessagingRegistration registration, TimeProvider time, TimeSpan unhealthyAfter)
     {
         (_transports, _time, _unhealthyAfter) = (transports, time, unhealthyAfter);
-        _consumers = registration.Consumers.ToLookup(static one => one.Queue, static one => one.Name, StringComparer.Ordinal);
+        _registered = registration.Consumers;
         _look = new(LookAsync, time);
     }
 
@@ -50,7 +51,7 @@ internal sealed class ReadyCheck : IHealthCheck
             }
         }
 
-        if (_transports.All.All(static one => one.Queues.Count == 0))
+        if (_transports.All.All(static one => one.Queues.Count == 0 && one.Templates.Count == 0))
         {
             notes.Add("There are no consumers: this process only publishes.");
         }
@@ -115,8 +116,13 @@ internal sealed class ReadyCheck : IHealthCheck
         var time = status.NotReceivingFor(queue);
         return state is QueueState.Receiving or QueueState.Standby ? (HealthStatus.Healthy, $"{state}", null)
             : (state is QueueState.Stopped or QueueState.Faulted ? HealthStatus.Unhealthy : state == QueueState.Paused ? HealthStatus.Degraded : After(time), $"{state} for {Seconds(time)}",
-                $"The queue '{queue}' is {state} for {Seconds(time)}: {string.Join(", ", _consumers[queue])}.");
+                $"The queue '{queue}' is {state} for {Seconds(time)}: {string.Join(", ", ConsumersOf(queue))}.");
     }
+
+    /// <summary>Those of its name or, if it was found, of the longest pattern.</summary>
+    private IEnumerable<string> ConsumersOf(string queue) => _registered.Where(one => QueuePattern.Matches(one.Queue, queue))
+        .GroupBy(static one => one.Queue)
+        .OrderBy(static one => QueuePattern.Is(one.Key)).ThenByDescending(static one => one.Key.Length).FirstOrDefault()?.Select(static one => one.Name) ?? [];
 
     private HealthStatus After(TimeSpan time) => time >= _unhealthyAfter ? HealthStatus.Unhealthy : HealthStatus.Degraded;
 

@@ -20,6 +20,13 @@ internal sealed class JetStreamApi(Links links)
     public ValueTask<Answer> SubjectsAsync(string stream, string filter, string doing, CancellationToken cancellationToken) =>
         AskAsync("STREAM.INFO." + stream, Encoding.UTF8.GetBytes($$"""{"subjects_filter":"{{filter}}"}"""), doing, cancellationToken);
 
+    /// <summary>The names of the streams that take messages of a subject, in parts: those from the one of that number on.</summary>
+    public ValueTask<Answer> StreamNamesAsync(string subject, int first, string doing, CancellationToken cancellationToken)
+    {
+        var which = string.Create(CultureInfo.InvariantCulture, $$"""{"subject":"{{subject}}","offset":{{first}}}""");
+        return AskAsync("STREAM.NAMES", Encoding.UTF8.GetBytes(which), doing, cancellationToken);
+    }
+
     public ValueTask<Answer> CreateStreamAsync(string stream, ReadOnlyMemory<byte> config, string doing, CancellationToken cancellationToken) =>
         AskAsync("STREAM.CREATE." + stream, config, doing, cancellationToken);
 

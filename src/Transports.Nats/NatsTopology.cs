@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Postrider.Core.Transport;
 
@@ -53,6 +54,23 @@ internal sealed class NatsTopology(JetStreamApi api, Subjects subjects, Registry
 
             await BindAsync(queue.Key, queue.Value, several, token).ConfigureAwait(false);
         }).ConfigureAwait(false);
+    }
+
+    public async ValueTask<IReadOnlyList<string>> ListAsync(string prefix, CancellationToken cancellationToken)
+    {
+        const string listing = "list the queues";
+        var found = new List<string>();
+        for (var (first, total) = (0, 1); first < total;)
+        {
+            var answer = (await api.StreamNamesAsync(subjects.AllQueues, first, listing, cancellationToken).ConfigureAwait(false)).OrThrow(listing, Where).Root;
+            string[] streams = answer.TryGetProperty("streams", out var list) && list.ValueKind == JsonValueKind.Array
+                ? [.. list.EnumerateArray().Select(static one => one.GetString() ?? "")] : [];
+            found.AddRange(streams.Select(subjects.QueueOfStream).OfType<string>().Where(queue =>
+                queue.StartsWith(prefix, StringComparison.Ordinal) && Names.WhyIllegalQueue(queue) is null && !Names.IsDeadLetterQueue(queue)));
+            (first, total) = (first + streams.Length, streams.Length == 0 ? 0 : answer.GetProperty("total").GetInt32());
+        }
+
+        return found;
     }
 
     /// <summary>For the answers to all processes' requests.</summary>

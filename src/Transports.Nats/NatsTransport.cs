@@ -13,7 +13,7 @@ namespace Postrider.Transports.Nats;
 /// <para>Thread-safe. Connects at the first use. Dispose of it once, after its receivers.</para>
 /// <para>Bodies are stored as they are and metadata in headers, by the CloudEvents binding for NATS, so any NATS client can read and write them.</para>
 /// </remarks>
-public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueBrowser, IQueueFlush, IQueueDepth, IMappedTopics, IReplyQueues, IStateStoreSource, ITelemetryNames
+public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueBrowser, IQueueFlush, IQueueDepth, IQueueList, IMappedTopics, IReplyQueues, IStateStoreSource, ITelemetryNames
 {
     private readonly Subjects _subjects;
     private readonly Func<Links> _stateLinks;
@@ -151,6 +151,13 @@ public sealed class NatsTransport : ITransport, IDeadLetterAccess, IQueueBrowser
     {
         ThrowIfDisposed();
         return _depth.OfAsync(queue, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    ValueTask<IReadOnlyList<string>> IQueueList.ListQueuesAsync(string prefix, CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        return _topology.ListAsync(prefix, cancellationToken);
     }
 
     /// <inheritdoc/>

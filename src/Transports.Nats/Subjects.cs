@@ -95,6 +95,12 @@ internal sealed class Subjects(string prefix)
     /// <summary>The stream of a queue's own.</summary>
     public string StreamOf(string queue) => string.Concat(prefix, "_q_", queue.Replace('.', '='));
 
+    /// <summary>What is ready in all queues.</summary>
+    public string AllQueues { get; } = prefix + ".q.>";
+
+    /// <summary>The queue of a stream, or null if it is none's.</summary>
+    public string? QueueOfStream(string stream) => stream.StartsWith(prefix + "_q_", StringComparison.Ordinal) ? stream[(prefix.Length + 3)..].Replace('=', '.') : null;
+
     /// <summary>The durable consumer of a queue on the topics' stream.</summary>
     public static string ConsumerOf(string queue) => queue.Replace('.', '=');
 

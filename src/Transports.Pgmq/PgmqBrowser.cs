@@ -11,6 +11,30 @@ internal sealed class PgmqBrowser(Connections connections, SchemaMigration schem
     /// <summary>So many are removed in one transaction, so that nobody waits long and no statement becomes too old.</summary>
     private const int FlushedAtOnce = 10_000;
 
+    public ValueTask<IReadOnlyList<string>> ListQueuesAsync(string prefix, CancellationToken cancellationToken) => WithAsync<IReadOnlyList<string>>(
+        "list the queues",
+        async connection =>
+        {
+            var found = new List<string>();
+            using var command = new NpgsqlCommand(Sql.ListQueues, connection);
+            command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = prefix });
+            var rows = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+            await using (rows.ConfigureAwait(false))
+            {
+                while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
+                {
+                    var name = rows.GetString(0);
+                    if (Names.WhyIllegalQueue(name) is null && !Names.IsDeadLetterQueue(name))
+                    {
+                        found.Add(name);
+                    }
+                }
+            }
+
+            return found;
+        },
+        cancellationToken);
+
     /// <summary>How many messages the table has: a row stays until it is settled.</summary>
     /// <param name="queue">The queue as it was asked for.</param>
     /// <param name="name">It, or its dead-letter queue.</param>
@@ -131,21 +155,31 @@ internal sealed class PgmqBrowser(Connections connections, SchemaMigration schem
     /// <summary>No row has the id of a position that is not one, and all come after it.</summary>
     private static long RowId(string? position) => long.TryParse(position, NumberStyles.None, CultureInfo.InvariantCulture, out var id) ? id : -1;
 
-    private async ValueTask<T> WithAsync<T>(
-        string queue, string name, string doing, Func<NpgsqlConnection, string, Task<T>> action, CancellationToken cancellationToken)
+    private ValueTask<T> WithAsync<T>(string queue, string name, string doing, Func<NpgsqlConnection, string, Task<T>> action, CancellationToken cancellationToken)
     {
         _ = TableName.Of(name);
-        await schema.EnsureAsync(cancellationToken).ConfigureAwait(false);
-        var connection = await connections.OpenAsync(connections.Receive, doing, cancellationToken).ConfigureAwait(false);
-        await using (connection.ConfigureAwait(false))
-        {
-            try
+        return WithAsync(
+            doing,
+            async connection =>
             {
                 using var find = new NpgsqlCommand(Sql.TableOf, connection);
                 find.Parameters.Add(new NpgsqlParameter<string> { TypedValue = name });
                 return await find.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is string table
                     ? await action(connection, table).ConfigureAwait(false)
                     : throw new TransportException($"There is no queue '{queue}' on PostgreSQL at {connections.Where}.", TransportError.QueueNotFound);
+            },
+            cancellationToken);
+    }
+
+    private async ValueTask<T> WithAsync<T>(string doing, Func<NpgsqlConnection, Task<T>> action, CancellationToken cancellationToken)
+    {
+        await schema.EnsureAsync(cancellationToken).ConfigureAwait(false);
+        var connection = await connections.OpenAsync(connections.Receive, doing, cancellationToken).ConfigureAwait(false);
+        await using (connection.ConfigureAwait(false))
+        {
+            try
+            {
+                return await action(connection).ConfigureAwait(false);
             }
             catch (Exception e) when (e is not (TransportException or OperationCanceledException))
             {

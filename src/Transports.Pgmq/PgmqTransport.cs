@@ -16,7 +16,7 @@ namespace Postrider.Transports.Pgmq;
 /// <para>A queue <c>a.b-c</c> is the PGMQ queue <c>a_b_c</c>. JSON bodies are plain jsonb, metadata are in the column <c>headers</c>,
 /// so any PGMQ client can read and write them. White space and the order of keys in JSON bodies are not kept.</para>
 /// </remarks>
-public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadLetterAccess, IQueueBrowser, IQueueFlush, IQueueDepth, IMappedTopics, IReplyQueues, IStateStoreSource, ITelemetryNames
+public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadLetterAccess, IQueueBrowser, IQueueFlush, IQueueDepth, IQueueList, IMappedTopics, IReplyQueues, IStateStoreSource, ITelemetryNames
 {
     private readonly PgmqOptions _options;
     private readonly Connections _connections;
@@ -150,6 +150,13 @@ public sealed class PgmqTransport : ITransport, ITransactionalPublishing, IDeadL
     {
         ThrowIfDisposed();
         return _browser.DepthAsync(queue, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    ValueTask<IReadOnlyList<string>> IQueueList.ListQueuesAsync(string prefix, CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        return _browser.ListQueuesAsync(prefix, cancellationToken);
     }
 
     /// <inheritdoc/>

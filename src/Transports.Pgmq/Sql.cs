@@ -37,6 +37,17 @@ internal static class Sql
           from postrider.table_of($1) as t (name) where t.name is not null
         """;
 
+    /// <summary>
+    /// The queues whose names begin with $1, those that others made too. A dead-letter queue has a name of its own, or is known by the one that it is beside.
+    /// </summary>
+    public const string ListQueues =
+        """
+        select coalesce(q.name, m.queue_name) from pgmq.meta m left join postrider.queues q on q.table_name = m.queue_name
+         where starts_with(coalesce(q.name, m.queue_name), $1)
+           and not exists (select from postrider.reply_queues r where r.table_name = m.queue_name)
+           and (q.name is not null or not exists (select from pgmq.meta other where other.queue_name || '_dlq' = m.queue_name))
+        """;
+
     /// <summary>$2 how long it stays without another sign, in seconds.</summary>
     public const string KeepReplyQueue = "select postrider.keep_reply_queue($1, $2 * interval '1 second')";
 

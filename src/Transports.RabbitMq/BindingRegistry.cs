@@ -8,7 +8,7 @@ namespace Postrider.Transports.RabbitMq;
 /// <summary>
 /// Which queues a topic leads to, for delayed publishes, whose bindings are resolved at once: AMQP can route by bindings but not list them.
 /// So each declaration notes its bindings in the stream <c>postrider.bindings</c>, a line <c>PATTERN QUEUE</c> each, and a delayed publish
-/// reads that to its end.
+/// reads that to its end. Nor can AMQP list queues: one without bindings is noted with a pattern that no topic matches.
 /// </summary>
 /// <remarks>
 /// The broker does not tell exactly where a stream ends (its count lags), so the reader appends a mark and reads until it comes. All who
@@ -25,6 +25,7 @@ internal sealed class BindingRegistry(Connections connections, RabbitMqPublisher
 
     public const string Stream = "postrider.bindings";
     private const char Mark = '?';
+    private const string NoTopic = "=";
 
     /// <summary>How long nothing may come before a stream is read anew, the first time.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
@@ -36,10 +37,11 @@ internal sealed class BindingRegistry(Connections connections, RabbitMqPublisher
     private bool _isSecured;
 
     /// <summary>Notes what is not noted yet.</summary>
-    public async ValueTask AddAsync(IReadOnlyList<Binding> bindings, CancellationToken cancellationToken)
+    public async ValueTask AddAsync(Topology topology, CancellationToken cancellationToken)
     {
         var reader = await ReadToEndAsync(cancellationToken).ConfigureAwait(false);
-        await NoteAsync([.. bindings.Where(binding => !reader.Knows(binding)).Concat(reader.Old()).Distinct()], cancellationToken).ConfigureAwait(false);
+        var unbound = topology.Queues.Except(topology.Bindings.Select(static one => one.Queue)).Where(queue => !reader.Queues.Contains(queue));
+        await NoteAsync([.. topology.Bindings.Concat(unbound.Select(static queue => new Binding(NoTopic, queue))).Where(binding => !reader.Knows(binding)).Concat(reader.Old()).Distinct()], cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>The queues that were bound to the topic when this was called.</summary>
@@ -48,6 +50,14 @@ internal sealed class BindingRegistry(Connections connections, RabbitMqPublisher
         var reader = await ReadToEndAsync(cancellationToken).ConfigureAwait(false);
         await NoteAsync(reader.Old(), cancellationToken).ConfigureAwait(false);
         return reader.Match(topic);
+    }
+
+    /// <summary>The queues that were noted when this was called. Some may be deleted.</summary>
+    public async ValueTask<IReadOnlyCollection<string>> QueuesAsync(CancellationToken cancellationToken)
+    {
+        var reader = await ReadToEndAsync(cancellationToken).ConfigureAwait(false);
+        await NoteAsync(reader.Old(), cancellationToken).ConfigureAwait(false);
+        return reader.Queues;
     }
 
     /// <summary>All bindings of these queues that were noted when this was called.</summary>
@@ -233,7 +243,9 @@ internal sealed class BindingRegistry(Connections connections, RabbitMqPublisher
             return [.. _known.Where(one => end - one.Value > Reach).Select(static one => one.Key)];
         }
 
-        public List<Binding> Of(IReadOnlySet<string> queues) => [.. _known.Keys.Where(binding => queues.Contains(binding.Queue))];
+        public List<Binding> Of(IReadOnlySet<string> queues) => [.. _known.Keys.Where(binding => queues.Contains(binding.Queue) && binding.Pattern != NoTopic)];
+
+        public HashSet<string> Queues => [.. _known.Keys.Select(static one => one.Queue)];
 
         public Task Expect(string mark)
         {

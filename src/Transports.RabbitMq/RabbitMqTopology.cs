@@ -41,9 +41,9 @@ internal sealed class RabbitMqTopology(Connections connections, BindingRegistry 
             await NewQueues.SecureAsync(connections, cancellationToken).ConfigureAwait(false);
         }
 
-        if (topology.Bindings.Count > 0)
+        if (topology.Queues.Count > 0)
         {
-            await registry.AddAsync(topology.Bindings, cancellationToken).ConfigureAwait(false);
+            await registry.AddAsync(topology, cancellationToken).ConfigureAwait(false);
         }
 
         // Whoever has given a queue priorities meanwhile knows either the bindings that were just made, or not; then they are led to the levels here.
@@ -51,6 +51,27 @@ internal sealed class RabbitMqTopology(Connections connections, BindingRegistry 
         {
             await DeclareAsync(topology, cancellationToken).ConfigureAwait(false);
         }
+    }
+
+    /// <summary>Those that some Postrider has declared and that are there: AMQP cannot list queues.</summary>
+    public async ValueTask<IReadOnlyList<string>> ListAsync(string prefix, CancellationToken cancellationToken)
+    {
+        string[] noted = [.. (await registry.QueuesAsync(cancellationToken).ConfigureAwait(false)).Where(queue => queue.StartsWith(prefix, StringComparison.Ordinal))];
+        if (await NewQueues.ExistAsync(connections, noted, cancellationToken).ConfigureAwait(false))
+        {
+            return noted;
+        }
+
+        var found = new List<string>();
+        foreach (var queue in noted)
+        {
+            if (await NewQueues.ExistAsync(connections, [queue], cancellationToken).ConfigureAwait(false))
+            {
+                found.Add(queue);
+            }
+        }
+
+        return found;
     }
 
     /// <summary>For a publisher that found them missing. The bindings come back when their consumers declare them.</summary>

@@ -12,7 +12,7 @@ namespace Postrider.Transports.RabbitMq;
 /// <para>Messages are plain AMQP messages, so any client can read and write them: the body is the payload, metadata are basic properties and
 /// headers. A queue has its own name, topics are routing keys of the exchange <c>postrider.topics</c>.</para>
 /// </remarks>
-public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueFlush, IQueueDepth, IMappedTopics, IReplyQueues, ITelemetryNames
+public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueFlush, IQueueDepth, IQueueList, IMappedTopics, IReplyQueues, ITelemetryNames
 {
     private readonly RabbitMqOptions _options;
     private readonly Connections _connections;
@@ -147,6 +147,13 @@ public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueFlu
     {
         ThrowIfDisposed();
         return _contents.CountAsync(queue, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    ValueTask<IReadOnlyList<string>> IQueueList.ListQueuesAsync(string prefix, CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        return _topology.ListAsync(prefix, cancellationToken);
     }
 
     /// <inheritdoc/>

@@ -124,6 +124,67 @@ public abstract class HostTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public async Task Queues_that_begin_alike_are_consumed_while_they_are_there_and_never_made_again()
+    {
+        Assert.SkipWhen(string.IsNullOrEmpty(Server), "no broker: run ./test.sh");
+        var begins = NewName();
+        var (one, two) = ($"{begins}-1", $"{begins}-2");
+        var seen = new ConcurrentQueue<(string Queue, int Number)>();
+        await using var transport = Connect(Server!);
+        await transport.DeclareAsync(new([one], []), Deadline);
+        await using var host = await StartAsync(Server!, messaging => messaging
+            .Configure(static o => o with { FindQueuesInterval = TimeSpan.FromMilliseconds(200) })
+            .AddConsumer<Tick>($"{begins}*", (tick, context, _) =>
+            {
+                seen.Enqueue((context.Queue, tick.Number));
+                return new(Outcome.Ack);
+            }));
+        var (bus, status) = (host.GetRequiredService<IMessageBus>(), host.GetRequiredService<MessagingStatus>());
+        await bus.SendAsync(one, new Tick(1));
+        await transport.DeclareAsync(new([two], []), Deadline);
+        await bus.SendAsync(two, new Tick(2));
+        await IsAsync(() => seen.Contains((one, 1)) && seen.Contains((two, 2)));
+
+        await DeleteQueueAsync(one);
+        await IsAsync(() => !status.Queues.ContainsKey(one) && status.IsHealthy);
+        await bus.SendAsync(two, new Tick(3));
+        await IsAsync(() => seen.Contains((two, 3)));
+        Assert.Equal([two], await ((IQueueList)transport).ListQueuesAsync(begins, Deadline));
+
+        await transport.DeclareAsync(new([one], []), Deadline);
+        await bus.SendAsync(one, new Tick(4));
+        await IsAsync(() => seen.Contains((one, 4)));
+    }
+
+    [Fact]
+    public async Task Queues_that_begin_alike_are_consumed_again_after_the_broker_was_away()
+    {
+        Assert.SkipUnless(PrivateBroker.IsAvailable, PrivateBroker.WhyNone);
+        await using var server = await PrivateBroker.StartNewAsync(Kind, Connect);
+        await using (var transport = Connect(server.ConnectionString))
+        {
+            await transport.DeclareAsync(new(["tenant-1"], []), Deadline);
+        }
+
+        var handled = new SemaphoreSlim(0);
+        await using var host = await StartAsync(server.ConnectionString, messaging => messaging
+            .Configure(static o => o with { FindQueuesInterval = TimeSpan.FromMilliseconds(200) })
+            .AddConsumer<Tick>("tenant-*", (_, _, _) =>
+            {
+                handled.Release();
+                return new(Outcome.Ack);
+            }));
+        var status = host.GetRequiredService<MessagingStatus>();
+        await IsAsync(() => status.Queues.GetValueOrDefault("tenant-1") == QueueState.Receiving);
+
+        await server.KillAsync(Deadline);
+        await IsAsync(() => !status.IsHealthy);
+        await server.StartAsync();
+        await host.GetRequiredService<IMessageBus>().SendAsync("tenant-1", new Tick(1));
+        await handled.WaitAsync(Deadline);
+    }
+
+    [Fact]
     public async Task An_idle_consumer_is_unhealthy_while_the_broker_is_dead_and_healthy_again_after()
     {
         Assert.SkipUnless(PrivateBroker.IsAvailable, PrivateBroker.WhyNone);

@@ -81,8 +81,17 @@ internal sealed record Run(int ExitCode, string Output, string Error)
             }
 
             using var client = new HttpClient { BaseAddress = new(output.Split("Open at ")[1].Split(' ')[0]) };
-            var (metrics, live, ready) = (
-                await client.GetStringAsync("/metrics", limit.Token), await client.GetStringAsync("/health/live", limit.Token), await client.GetStringAsync("/health/ready", limit.Token));
+            using var look = new PeriodicTimer(TimeSpan.FromMilliseconds(100));
+            string metrics;
+            do
+            {
+                await look.WaitForNextTickAsync(limit.Token);
+                metrics = await client.GetStringAsync("/metrics", limit.Token);
+            }
+            while (!metrics.Contains("postrider_queue_depth", StringComparison.Ordinal)); // the queues are first counted two seconds after the start
+
+            var (live, ready) = (
+                await client.GetStringAsync("/health/live", limit.Token), await client.GetStringAsync("/health/ready", limit.Token));
             using var kill = Process.Start("kill", ["-INT", $"{process.Id}"]);
             output += await process.StandardOutput.ReadToEndAsync(limit.Token);
             await process.WaitForExitAsync(limit.Token);

@@ -27,6 +27,9 @@ internal sealed record ConsumerQueue
     /// <summary>This process consumes it; if not, it is only declared.</summary>
     public bool IsRun { get; init; } = true;
 
+    /// <summary>It is consumed only until it is empty, as its application has moved to another transport.</summary>
+    public bool IsDrained { get; init; }
+
     public MessageOrder Order { get; init; }
 
     public PriorityOptions? Priority { get; init; }

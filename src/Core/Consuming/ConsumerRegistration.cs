@@ -19,7 +19,7 @@ internal abstract class ConsumerRegistration(string name, ImmutableArray<string>
 
     public virtual bool IsBatch => false;
 
-    /// <summary>Its queue's place in a worker pool, if it is in one; known from the start on.</summary>
+    /// <summary>Its queue's place in a worker pool, if it is in one; known from the start on. Queues of a pattern have places of their own.</summary>
     public PoolPlace? Pool { get; set; }
 
     /// <summary>Its queue is consumed by this process.</summary>
@@ -30,14 +30,23 @@ internal abstract class ConsumerRegistration(string name, ImmutableArray<string>
 
     public string Queue => Options.Queue ?? DefaultQueue;
 
-    /// <summary>What is bound to its queue. Text and bytes have no topic of their own: without any they are only sent to the queue.</summary>
+    /// <summary>It consumes all queues that begin so, as they come and go.</summary>
+    public bool IsPattern => QueuePattern.Is(Queue);
+
+    /// <summary>
+    /// What is bound to its queue. Text and bytes have no topic of their own: without any they are only sent to the queue. What is bound to the queues of a pattern
+    /// is the matter of those who make them.
+    /// </summary>
     public ImmutableArray<string> Topics =>
-        Options.Topics.IsDefaultOrEmpty ? MessageTypes : Options.Topics;
+        IsPattern ? [] : Options.Topics.IsDefaultOrEmpty ? MessageTypes : Options.Topics;
 
     /// <summary>Global middlewares outside, the consumer's own inside them, decoding and the consumer innermost.</summary>
-    public BuiltConsumer Build(IReadOnlyList<ConsumeMiddleware> global, Serializers serializers)
+    /// <param name="global">The global middlewares, the outermost first.</param>
+    /// <param name="serializers">Read the bodies.</param>
+    /// <param name="pool">The place of the queue that it is built for.</param>
+    public BuiltConsumer Build(IReadOnlyList<ConsumeMiddleware> global, Serializers serializers, PoolPlace? pool)
     {
-        var chain = Invoker(serializers);
+        var chain = Invoker(serializers, pool);
         for (var i = Options.Middleware.Length - 1; i >= 0; i--)
         {
             chain = Options.Middleware[i](chain);
@@ -54,7 +63,7 @@ internal abstract class ConsumerRegistration(string name, ImmutableArray<string>
         };
     }
 
-    protected abstract ConsumeDelegate Invoker(Serializers serializers);
+    protected abstract ConsumeDelegate Invoker(Serializers serializers, PoolPlace? pool);
 }
 
 internal sealed class ConsumerRegistration<TConsumer, TMessage>(string name, ConsumerOptions options)
@@ -62,7 +71,7 @@ internal sealed class ConsumerRegistration<TConsumer, TMessage>(string name, Con
     where TConsumer : class, IConsumer<TMessage>
     where TMessage : notnull
 {
-    protected override ConsumeDelegate Invoker(Serializers serializers) => context =>
+    protected override ConsumeDelegate Invoker(Serializers serializers, PoolPlace? pool) => context =>
     {
         var message = serializers.Decode<TMessage>(context.Envelope);
         return context.Services.GetRequiredService<TConsumer>().ConsumeAsync(message, context, context.CancellationToken);
@@ -74,11 +83,11 @@ internal sealed class DelegateRegistration<TMessage>(
     : ConsumerRegistration(name, MessageType<TMessage>.Instance.AllNames, options)
     where TMessage : notnull
 {
-    protected override ConsumeDelegate Invoker(Serializers serializers) => context =>
+    protected override ConsumeDelegate Invoker(Serializers serializers, PoolPlace? pool) => context =>
         consume(serializers.Decode<TMessage>(context.Envelope), context, context.CancellationToken);
 }
 
-/// <summary>Built once for each consumer, so that all its deliveries meet in one batcher.</summary>
+/// <summary>Built once for each queue, so that all its deliveries meet in one batcher.</summary>
 internal sealed class BatchRegistration<TMessage>(
     string name, ConsumerOptions options, Func<IServiceProvider, IReadOnlyList<BatchItem<TMessage>>, CancellationToken, ValueTask<Outcome>> consume)
     : ConsumerRegistration(name, MessageType<TMessage>.Instance.AllNames, options)
@@ -86,9 +95,9 @@ internal sealed class BatchRegistration<TMessage>(
 {
     public override bool IsBatch => true;
 
-    protected override ConsumeDelegate Invoker(Serializers serializers)
+    protected override ConsumeDelegate Invoker(Serializers serializers, PoolPlace? pool)
     {
-        var batcher = new Batcher<TMessage>(Options.Batch!, Options.Concurrency, Pool, consume);
+        var batcher = new Batcher<TMessage>(Options.Batch!, Options.Concurrency, pool, consume);
         return context => batcher.AddAsync(serializers.Decode<TMessage>(context.Envelope), context);
     }
 }

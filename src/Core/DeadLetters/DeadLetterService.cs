@@ -13,11 +13,8 @@ internal sealed class DeadLetterService(TransportSet transports, MessagingOption
     /// <summary>Slower is no rate.</summary>
     private const double OneADay = 1d / (24 * 60 * 60);
 
-    public IReadOnlyList<string> Queues { get; } =
-    [
-        .. transports.All.SelectMany(static one => one.Queues.Select(queue =>
-            one.Drained.Contains(queue.Name, StringComparer.Ordinal) ? $"{queue.Name}@{one.Name}" : queue.Name)),
-    ];
+    public IReadOnlyList<string> Queues =>
+        [.. transports.All.SelectMany(static one => one.Queues.Select(queue => queue.IsDrained ? $"{queue.Name}@{one.Name}" : queue.Name))];
 
     public ValueTask<long> CountAsync(string queue, CancellationToken cancellationToken)
     {

@@ -224,4 +224,16 @@ internal static partial class Log
     /// <summary>For everything that is logged while a message is handled.</summary>
     public static IDisposable? BeginHandling(this ILogger logger, ConsumeContext context) =>
         Handling(logger, context.MessageId, context.Queue, context.Consumer, context.Attempt, context.CorrelationId);
+
+    [LoggerMessage(140, LogLevel.Information, "Found the queue '{Queue}' by '{Pattern}': it is consumed from now on.")]
+    public static partial void QueueFound(this ILogger logger, string queue, string pattern);
+
+    [LoggerMessage(141, LogLevel.Information, "The queue '{Queue}', which was found by the beginning of its name, is gone.")]
+    public static partial void QueueGone(this ILogger logger, string queue);
+
+    [LoggerMessage(142, LogLevel.Warning, "Which queues there are on the transport '{Transport}' cannot be told at the moment; those that are known stay: {Reason}")]
+    public static partial void QueuesNotListed(this ILogger logger, string transport, string reason);
+
+    [LoggerMessage(143, LogLevel.Error, "The queue '{Queue}', which was found by the beginning of its name, cannot be consumed and is left alone until it is gone or messaging starts again: {Reason}")]
+    public static partial void FoundQueueFaulted(this ILogger logger, string queue, string reason);
 }

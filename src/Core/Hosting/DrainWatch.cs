@@ -49,7 +49,7 @@ internal sealed class DrainWatch(NamedTransport transport, TimeProvider time, IL
     private async ValueTask<(long Messages, long DeadLetters)> LookAsync(CancellationToken cancellationToken)
     {
         var (messages, deadLetters) = (0L, 0L);
-        foreach (var queue in transport.Drained)
+        foreach (var queue in transport.Drained.Select(static one => one.Name))
         {
             messages += (await ((IQueueDepth)transport.Transport).DepthAsync(queue, cancellationToken).ConfigureAwait(false)).Total;
             if (transport.Transport is IDeadLetterAccess access)
@@ -67,7 +67,7 @@ internal sealed class DrainWatch(NamedTransport transport, TimeProvider time, IL
         transport.Status.Drain = new(messages, deadLetters, isDrained);
         if (isDrained && !was)
         {
-            logger.TransportDrained(transport.Name, transport.Drained.Count, deadLetters);
+            logger.TransportDrained(transport.Name, transport.Drained.Count(), deadLetters);
         }
         else if (was && !isDrained)
         {

@@ -6,14 +6,14 @@ namespace Postrider.Core.Hosting;
 
 /// <summary>Calls the hooks, one at a time, each bounded. What one of them does is no concern of the start and the stop.</summary>
 /// <param name="hooks">In the order of their registration.</param>
-/// <param name="poolOf">The names of the pools by queue, for those that are in one.</param>
+/// <param name="poolsOf">The names of the pools that a queue is in, or that queues of its pattern may be in.</param>
 /// <param name="transports">How many transports have to begin until the host has started.</param>
 /// <param name="limit">How long a call may take.</param>
 /// <param name="reports">Is told of those that fail.</param>
 /// <param name="time">The clock.</param>
 /// <param name="logger">Is told, too.</param>
 internal sealed class Lifecycle(
-    IReadOnlyList<ILifecycleHook> hooks, IReadOnlyDictionary<string, string> poolOf, int transports, TimeSpan limit, ExceptionReports reports, TimeProvider time, ILogger logger)
+    IReadOnlyList<ILifecycleHook> hooks, ILookup<string, string> poolsOf, int transports, TimeSpan limit, ExceptionReports reports, TimeProvider time, ILogger logger)
 {
     private readonly Lock _lock = new();
 
@@ -84,7 +84,7 @@ internal sealed class Lifecycle(
         }
     });
 
-    private IEnumerable<string> PoolsOf(IEnumerable<ConsumerQueue> queues) => queues.Select(queue => poolOf.GetValueOrDefault(queue.Name)).OfType<string>();
+    private IEnumerable<string> PoolsOf(IEnumerable<ConsumerQueue> queues) => queues.SelectMany(queue => poolsOf[queue.Name]);
 
     /// <summary>Without hooks nothing is counted either.</summary>
     private Task InTurnAsync(Func<Task> calls)

@@ -73,7 +73,7 @@ internal sealed class MessagingHostedService(
         IReadOnlyList<ILifecycleHook> hooks = [.. registration.Hooks.Values.Select(create => create(services))];
         IEnumerable<IExceptionReporter> reporters = registration.ExceptionReporters.Values.Select(create => create(services));
         var reports = _reports = new([.. reporters, .. hooks.Select(static hook => new WorkerErrors(hook))], telemetry, time, _logger);
-        var lifecycle = _lifecycle = new(hooks, registration.PoolsByQueue(), transports.All.Count, options.HookTimeout, reports, time, _logger);
+        var lifecycle = _lifecycle = new(hooks, transports.Pools.PoolsOf(registration.Consumers), transports.All.Count, options.HookTimeout, reports, time, _logger);
 
         // Whoever starts the host must not become the parent of every message's trace.
         using (ExecutionContext.SuppressFlow())
@@ -149,10 +149,18 @@ internal sealed class MessagingHostedService(
         try
         {
             await DeclareAsync(named, reports, logger).ConfigureAwait(false);
-            await lifecycle.BeforeQueuesAsync(named.Consumed, stop.Token).ConfigureAwait(false);
-            var running = named.Consumed
+            var (queues, templates) = (named.Consumed.ToList(), named.Templates);
+            await lifecycle.BeforeQueuesAsync(queues.Concat(templates.Select(static one => one.Pattern)), stop.Token).ConfigureAwait(false);
+            var running = queues
                 .Select(queue => Task.Run(() => ConsumeAsync(named, queue, lifecycle, reports, membership, logger, stop), CancellationToken.None)).ToList();
-            if (named.Drained.Count > 0)
+            if (templates.Count > 0)
+            {
+                var finder = new QueueFinder(
+                    named, (queue, finder, token) => Supervise(named, queue, finder, reports, membership, logger).RunAsync(token), reports, options.FindQueuesInterval, time, logger);
+                running.Add(Task.Run(() => FindAsync(finder, templates, lifecycle, stop.Token), CancellationToken.None));
+            }
+
+            if (named.Status.Drain is not null)
             {
                 running.Add(new DrainWatch(named, time, logger).RunAsync(stop.Token));
             }
@@ -234,16 +242,9 @@ internal sealed class MessagingHostedService(
     private async Task ConsumeAsync(
         NamedTransport named, ConsumerQueue queue, Lifecycle lifecycle, ExceptionReports reports, Membership membership, ILogger logger, CancellationTokenSource stop)
     {
-        var circuit = membership.CircuitOf(queue, logger);
-        var handler = new DeliveryHandler(
-            queue, named.Name, new(named.Transport), options.MaxBodyBytes, transforms, _decoders, scopes, telemetry, reports,
-            new FaultReplies(named.Publisher, named.Name, named.Transport.Capabilities.System, telemetry, time, logger), circuit, time, logger);
-        var supervisor = new QueueSupervisor(
-            named.Transport, named.Topology, queue, handler, membership.GateOf(named, queue, circuit, logger),
-            reason => membership.PauseAsync(queue.Name, reason), membership.RateOf(queue, time), membership.KeyRatesOf(queue, time), options, named.Status, scopes, telemetry, reports, time, logger);
         try
         {
-            await supervisor.RunAsync(stop.Token).ConfigureAwait(false);
+            await Supervise(named, queue, null, reports, membership, logger).RunAsync(stop.Token).ConfigureAwait(false);
         }
         catch (TransportException e)
         {
@@ -255,6 +256,32 @@ internal sealed class MessagingHostedService(
         {
             await lifecycle.AfterQueueAsync(queue).ConfigureAwait(false);
         }
+    }
+
+    private static async Task FindAsync(QueueFinder finder, IReadOnlyList<QueueTemplate> templates, Lifecycle lifecycle, CancellationToken stop)
+    {
+        try
+        {
+            await finder.RunAsync(stop).ConfigureAwait(false);
+        }
+        finally
+        {
+            foreach (var template in templates)
+            {
+                await lifecycle.AfterQueueAsync(template.Pattern).ConfigureAwait(false);
+            }
+        }
+    }
+
+    private QueueSupervisor Supervise(NamedTransport named, ConsumerQueue queue, QueueFinder? finder, ExceptionReports reports, Membership membership, ILogger logger)
+    {
+        var circuit = membership.CircuitOf(queue, logger);
+        var handler = new DeliveryHandler(
+            queue, named.Name, new(named.Transport), options.MaxBodyBytes, transforms, _decoders, scopes, telemetry, reports,
+            new FaultReplies(named.Publisher, named.Name, named.Transport.Capabilities.System, telemetry, time, logger), circuit, time, logger);
+        return new(
+            named.Transport, named.Topology, queue, finder, handler, membership.GateOf(named, queue, circuit, logger),
+            reason => membership.PauseAsync(queue.Name, reason), membership.RateOf(queue, time), membership.KeyRatesOf(queue, time), options, named.Status, scopes, telemetry, reports, time, logger);
     }
 
     private bool IsAnyReady => transports.All.Any(static one => one.Status.Ready.IsCompletedSuccessfully);

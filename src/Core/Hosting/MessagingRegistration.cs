@@ -99,62 +99,55 @@ internal sealed class MessagingRegistration
             [.. queues.Where(static queue => queue.Priority is not null).Select(static queue => queue.Name)]);
     }
 
-    /// <summary>The names of the pools by queue, for those that are in one.</summary>
-    public IReadOnlyDictionary<string, string> PoolsByQueue() => Consumers.Where(static one => one.Pool is not null)
-        .GroupBy(static one => one.Queue, static one => one.Pool!.Pool.Name, StringComparer.Ordinal)
-        .ToDictionary(static queue => queue.Key, static queue => queue.First(), StringComparer.Ordinal);
+    /// <summary>All queues, and all patterns of queues as if they were one each.</summary>
+    public IReadOnlyList<ConsumerQueue> BuildQueues(Serializers serializers) =>
+        [.. Consumers.GroupBy(static one => one.Queue).Select(group => BuildQueue(group.Key, [.. group], group.First().Pool, serializers))];
 
-    public IReadOnlyList<ConsumerQueue> BuildQueues(Serializers serializers)
+    /// <summary>A queue with its consumers, which all have the same name or pattern of it.</summary>
+    public ConsumerQueue BuildQueue(string queue, IReadOnlyList<ConsumerRegistration> consumers, PoolPlace? pool, Serializers serializers)
     {
-        var queues = new List<ConsumerQueue>();
-        foreach (var group in Consumers.GroupBy(static consumer => consumer.Queue))
+        var byType = new Dictionary<string, BuiltConsumer>(StringComparer.Ordinal);
+        var first = consumers[0];
+        foreach (var consumer in consumers)
         {
-            var byType = new Dictionary<string, BuiltConsumer>(StringComparer.Ordinal);
-            var first = group.First();
-            foreach (var consumer in group)
+            Check(consumer, first);
+            var built = consumer.Build(ConsumeMiddleware, serializers, pool);
+            foreach (var name in consumer.MessageTypes.DefaultIfEmpty(AnyType))
             {
-                Check(consumer, first);
-                var built = consumer.Build(ConsumeMiddleware, serializers);
-                foreach (var name in consumer.MessageTypes.DefaultIfEmpty(AnyType))
+                if (!byType.TryAdd(name, built))
                 {
-                    if (!byType.TryAdd(name, built))
-                    {
-                        throw new MessagingConfigurationException(
-                            $"The queue '{group.Key}' has two consumers of {(name == AnyType ? "text or bytes" : $"'{name}'")}: "
-                            + $"'{byType[name].Name}' and '{consumer.Name}'. Give one of them a queue of its own.");
-                    }
+                    throw new MessagingConfigurationException(
+                        $"The queue '{queue}' has two consumers of {(name == AnyType ? "text or bytes" : $"'{name}'")}: "
+                        + $"'{byType[name].Name}' and '{consumer.Name}'. Give one of them a queue of its own.");
                 }
             }
-
-            byType.Remove(AnyType, out var fallback);
-
-            queues.Add(new()
-            {
-                Name = group.Key,
-                Transport = first.Options.Transport,
-                Concurrency = first.Options.Concurrency * (first.Options.Batch?.MaxSize ?? 1),
-                Pool = first.IsBatch ? null : first.Pool,
-                IsRun = first.IsRun,
-                Order = first.Options.Order,
-                Priority = first.Options.Priority,
-                SingleActive = first.Options.SingleActive,
-                ConsumerPriority = first.Options.ConsumerPriority,
-                CircuitBreaker = first.Options.CircuitBreaker,
-                RateLimit = first.Options.RateLimit,
-                RateLimitPerKey = first.Options.RateLimitPerKey,
-                Lanes = Lanes,
-                Lease = first.Options.Lease,
-                RenewLease = first.Options.RenewLease,
-                MaxRedeliveries = first.Options.MaxRedeliveries,
-                HungAfter = group.Min(static consumer => consumer.Options.HungAfter),
-                Transactions = group.Any(static consumer => consumer.Options.Transactional) ? first.Options.Concurrency : 0,
-                OnExpired = first.Options.OnExpired,
-                Fallback = fallback,
-                ByType = byType.ToFrozenDictionary(StringComparer.Ordinal),
-            });
         }
 
-        return queues;
+        byType.Remove(AnyType, out var fallback);
+        return new()
+        {
+            Name = queue,
+            Transport = first.Options.Transport,
+            Concurrency = first.Options.Concurrency * (first.Options.Batch?.MaxSize ?? 1),
+            Pool = first.IsBatch ? null : pool,
+            IsRun = first.IsRun,
+            Order = first.Options.Order,
+            Priority = first.Options.Priority,
+            SingleActive = first.Options.SingleActive,
+            ConsumerPriority = first.Options.ConsumerPriority,
+            CircuitBreaker = first.Options.CircuitBreaker,
+            RateLimit = first.Options.RateLimit,
+            RateLimitPerKey = first.Options.RateLimitPerKey,
+            Lanes = Lanes,
+            Lease = first.Options.Lease,
+            RenewLease = first.Options.RenewLease,
+            MaxRedeliveries = first.Options.MaxRedeliveries,
+            HungAfter = consumers.Min(static consumer => consumer.Options.HungAfter),
+            Transactions = consumers.Any(static consumer => consumer.Options.Transactional) ? first.Options.Concurrency : 0,
+            OnExpired = first.Options.OnExpired,
+            Fallback = fallback,
+            ByType = byType.ToFrozenDictionary(StringComparer.Ordinal),
+        };
     }
 
     public void Check(MessagingOptions options)
@@ -166,6 +159,7 @@ internal sealed class MessagingRegistration
         Require(options.DrainTimeout >= TimeSpan.Zero, $"DrainTimeout must not be negative; it is {options.DrainTimeout}.");
         Require(options.HookTimeout > TimeSpan.Zero && options.HookTimeout <= TimeSpan.FromDays(1), $"HookTimeout must be positive and at most a day; it is {options.HookTimeout}.");
         Require(options.HeartbeatInterval >= TimeSpan.FromMilliseconds(100), $"HeartbeatInterval must be at least 100 ms; it is {options.HeartbeatInterval}.");
+        Require(options.FindQueuesInterval >= TimeSpan.FromMilliseconds(100), $"FindQueuesInterval must be at least 100 ms; it is {options.FindQueuesInterval}.");
         Require(
             options.ProcessTimeToLive >= options.HeartbeatInterval * 2,
             $"ProcessTimeToLive must be at least twice HeartbeatInterval ({options.HeartbeatInterval}); it is {options.ProcessTimeToLive}.");
@@ -190,6 +184,13 @@ internal sealed class MessagingRegistration
     {
         var options = consumer.Options;
         var who = $"The consumer '{consumer.Name}' of the queue '{consumer.Queue}'";
+        if (consumer.IsPattern)
+        {
+            var illegal = QueuePattern.WhyIllegal(consumer.Queue);
+            Require(illegal is null, $"{who} cannot have such queues: {illegal}");
+            Require(options.Topics.IsDefaultOrEmpty, $"{who} names Topics, but it takes the queues that it finds as they are bound. Leave Topics empty.");
+        }
+
         Require(options.Concurrency is > 0 and <= 10_000, $"{who} has a Concurrency of {options.Concurrency}; it is from 1 to 10000.");
         Require(
             options.Batch is not { } batch || (batch.MaxSize is > 0 and <= 10_000 && batch.MaxSize * options.Concurrency <= 10_000),

@@ -43,6 +43,7 @@ internal sealed class MessagingSettings
         RequestTimeout = Root.Value(nameof(options.RequestTimeout), options.RequestTimeout),
         DrainTimeout = Root.Value(nameof(options.DrainTimeout), options.DrainTimeout),
         HookTimeout = Root.Value(nameof(options.HookTimeout), options.HookTimeout),
+        FindQueuesInterval = Root.Value(nameof(options.FindQueuesInterval), options.FindQueuesInterval),
         HeartbeatInterval = Root.Value(nameof(options.HeartbeatInterval), options.HeartbeatInterval),
         ProcessTimeToLive = Root.Value(nameof(options.ProcessTimeToLive), options.ProcessTimeToLive),
         FailFastAfter = Root.Text(nameof(options.FailFastAfter)) is null

@@ -13,6 +13,7 @@ internal sealed class TransportSet : IAsyncDisposable
     private readonly Dictionary<string, NamedTransport> _byName;
     private readonly Dictionary<Destination, NamedTransport> _byDestination = [];
     private readonly List<(string Pattern, NamedTransport Transport)> _byPattern = [];
+    private readonly List<(string Pattern, NamedTransport Transport)> _byQueuePattern = [];
 
     private TransportSet(IReadOnlyList<NamedTransport> all)
     {
@@ -24,7 +25,7 @@ internal sealed class TransportSet : IAsyncDisposable
 
     public NamedTransport Default => All[0];
 
-    public required IReadOnlyList<WorkerPool> Pools { get; init; }
+    public required PoolPlan Pools { get; init; }
 
     /// <exception cref="MessagingConfigurationException">The registration or the configuration is wrong.</exception>
     public static TransportSet Build(IServiceProvider services)
@@ -39,7 +40,7 @@ internal sealed class TransportSet : IAsyncDisposable
             consumer.Options = settings.Read(consumer.Queue, consumer.Options);
         }
 
-        var pools = PoolPlan.Apply(registration.Consumers, settings.Read(registration.Pools), options.RunPools);
+        var pools = new PoolPlan(registration.Consumers, settings.Read(registration.Pools), options.RunPools);
         var names = NamesOf(registration, settings, factory.DefaultName);
         names.ForEach(one => factory.Find(one.Name, one.ChosenBy));
         factory.ReadAll();
@@ -50,7 +51,7 @@ internal sealed class TransportSet : IAsyncDisposable
             var transport = all.Count == 0 ? services.GetRequiredService<ITransport>()
                 : registration.Substitute is { } substitute ? substitute(services, () => factory.Create(name, chosenBy))
                 : factory.Create(name, chosenBy);
-            all.Add(Build(services, registration, settings, transport, name, names[0].Name));
+            all.Add(Build(services, registration, settings, pools, transport, name, names[0].Name));
         }
 
         var set = new TransportSet(all) { Pools = pools };
@@ -62,7 +63,8 @@ internal sealed class TransportSet : IAsyncDisposable
     public NamedTransport? Find(string name) => _byName.GetValueOrDefault(name);
 
     /// <summary>The transport of a queue: whoever sends to it means that one.</summary>
-    public NamedTransport OfQueue(string queue) => _byDestination.GetValueOrDefault(Destination.Queue(queue), Default);
+    public NamedTransport OfQueue(string queue) => _byDestination.GetValueOrDefault(Destination.Queue(queue))
+        ?? (_byQueuePattern.Count == 0 ? null : _byQueuePattern.Find(one => QueuePattern.Matches(one.Pattern, queue)).Transport) ?? Default;
 
     /// <summary>Reads <c>queue</c> or <c>queue@transport</c>.</summary>
     /// <exception cref="MessagingConfigurationException">The queue's name is illegal, or that of a dead-letter queue, or the transport is not used here.</exception>
@@ -83,7 +85,7 @@ internal sealed class TransportSet : IAsyncDisposable
         context.Options.Transport is { } name ? Find(name) ?? Default
             : _byDestination.TryGetValue(context.Destination, out var found) ? found
             : context.Destination.Kind == DestinationKind.Topic ? OfTopic(context.Destination.Name)
-            : Default;
+            : OfQueue(context.Destination.Name);
 
     public async ValueTask DisposeAsync()
     {
@@ -108,7 +110,7 @@ internal sealed class TransportSet : IAsyncDisposable
     ];
 
     private static NamedTransport Build(
-        IServiceProvider services, MessagingRegistration registration, MessagingSettings settings, ITransport transport, string name, string defaultName)
+        IServiceProvider services, MessagingRegistration registration, MessagingSettings settings, PoolPlan pools, ITransport transport, string name, string defaultName)
     {
         var serializers = services.GetRequiredService<Serializers>();
         var drains = settings.DrainFrom.Contains(name, StringComparer.OrdinalIgnoreCase);
@@ -120,8 +122,9 @@ internal sealed class TransportSet : IAsyncDisposable
                 $"Messaging:DrainFrom names '{name}', but no queue of this host is on another transport. Set Messaging:Transport to the new one.");
         }
 
-        ConsumerQueue[] queues = drains ? [.. all[true], .. all[false]] : [.. all[true]];
-        foreach (var consumer in registration.Consumers.Where(consumer => Array.Exists(queues, queue => queue.Name == consumer.Queue)))
+        var here = all[true].Concat(drains ? all[false].Select(static queue => queue with { IsDrained = true }) : []).ToLookup(static queue => QueuePattern.Is(queue.Name));
+        ConsumerQueue[] queues = [.. here[false]];
+        foreach (var consumer in registration.Consumers.Where(consumer => here[consumer.IsPattern].Any(queue => queue.Name == consumer.Queue)))
         {
             Check(consumer, transport, name);
         }
@@ -131,8 +134,8 @@ internal sealed class TransportSet : IAsyncDisposable
             Transport = transport,
             Status = status,
             Queues = queues,
+            Templates = [.. here[true].Select(pattern => TemplateOf(pattern, registration, pools, serializers)).OfType<QueueTemplate>()],
             Topology = registration.BuildTopology(queues),
-            Drained = drains ? [.. all[false].Select(static queue => queue.Name)] : [],
             Replies = new(
                 transport, status, services.GetRequiredService<Telemetry>(), services.GetRequiredService<TimeProvider>(),
                 new SafeLogger(services.GetRequiredService<ILoggerFactory>().CreateLogger("Postrider"))),
@@ -142,8 +145,25 @@ internal sealed class TransportSet : IAsyncDisposable
         };
     }
 
+    /// <summary>Null if no pool that this process runs may have such a queue.</summary>
+    private static QueueTemplate? TemplateOf(ConsumerQueue pattern, MessagingRegistration registration, PoolPlan pools, Serializers serializers)
+    {
+        ConsumerRegistration[] consumers = [.. registration.Consumers.Where(one => one.Queue == pattern.Name)];
+        return !pools.MayRun(consumers[0]) ? null : new(pattern, queue =>
+        {
+            var place = pools.Place(queue, consumers[0].Options.Pool);
+            return pools.IsRun(place) ? registration.BuildQueue(queue, consumers, place, serializers) with { IsDrained = pattern.IsDrained } : null;
+        });
+    }
+
     private static void Check(ConsumerRegistration consumer, ITransport transport, string name)
     {
+        if (consumer.IsPattern && transport is not IQueueList)
+        {
+            throw new MessagingConfigurationException(
+                $"The consumer '{consumer.Name}' takes all queues of '{consumer.Queue}', and the transport '{name}' cannot tell which there are. Name its queue.");
+        }
+
         if (consumer.Options.Transactional && !(transport.Capabilities.Transactions.IsSupported && transport is ITransactionalPublishing))
         {
             throw new MessagingConfigurationException(
@@ -190,6 +210,8 @@ internal sealed class TransportSet : IAsyncDisposable
             _byDestination[Destination.Queue(queue)] = _byName[transport];
         }
 
+        _byQueuePattern.AddRange(_byDestination.Where(static one => QueuePattern.Is(one.Key.Name)).Select(static one => (one.Key.Name, one.Value))
+            .OrderByDescending(static one => one.Name.Length));
         foreach (var (topic, transport) in settings.TransportOfTopic)
         {
             Names.CheckPattern(topic);

@@ -67,6 +67,9 @@ public sealed class InMemoryBroker
         }
     }
 
+    internal IReadOnlyList<string> QueueNames(string prefix) =>
+        [.. _queues.Keys.Where(name => name.StartsWith(prefix, StringComparison.Ordinal) && !Names.IsDeadLetterQueue(name) && !Names.IsReplyQueue(name))];
+
     internal InMemoryQueue? FindQueue(string name) => _queues.GetValueOrDefault(name);
 
     internal void Declare(Topology topology)

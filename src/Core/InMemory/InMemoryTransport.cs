@@ -10,7 +10,7 @@ namespace Postrider.Core.InMemory;
 /// <para>Disposing of it, or of a receiver, is like losing a connection: deliveries that were not settled can no longer be, and are
 /// handed out again when their leases are over, counted as redeliveries.</para>
 /// </remarks>
-public sealed class InMemoryTransport : ITransport, IDeadLetterAccess, IQueueBrowser, IQueueFlush, IQueueDepth, IReplyQueues, IStateStoreSource
+public sealed class InMemoryTransport : ITransport, IDeadLetterAccess, IQueueBrowser, IQueueFlush, IQueueDepth, IQueueList, IReplyQueues, IStateStoreSource
 {
     private static readonly TransportCapabilities Abilities = new()
     {
@@ -118,6 +118,13 @@ public sealed class InMemoryTransport : ITransport, IDeadLetterAccess, IQueueBro
 
     /// <inheritdoc/>
     ValueTask<QueueDepth> IQueueDepth.DepthAsync(string queue, CancellationToken cancellationToken) => new(Find(queue, queue).Measure());
+
+    /// <inheritdoc/>
+    ValueTask<IReadOnlyList<string>> IQueueList.ListQueuesAsync(string prefix, CancellationToken cancellationToken)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return new(_broker.QueueNames(prefix));
+    }
 
     /// <inheritdoc/>
     ValueTask<IReadOnlyList<PendingMessage>> IQueueBrowser.ListAsync(string queue, string? after, int max, CancellationToken cancellationToken)

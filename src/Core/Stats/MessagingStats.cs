@@ -12,10 +12,10 @@ internal sealed class MessagingStats : IMessagingStats
     private static readonly TimeSpan Hour = TimeSpan.FromHours(1);
 
     private readonly Lock _lock = new();
-    private readonly List<HandlingSeries> _handling = [];
-    private readonly List<PublishSeries> _publishing = [];
+    private readonly Dictionary<ConsumerQueue, HandlingSeries[]> _handling = new(ReferenceEqualityComparer.Instance);
+    private readonly PublishSeries[] _publishing;
+    private readonly TransportSet _transports;
     private readonly HostIdentity _self;
-    private readonly ConsumerQueue[] _queues;
     private readonly QueuePoll _poll;
     private readonly StatsShare _share;
     private readonly MinuteRows _minutes;
@@ -28,19 +28,9 @@ internal sealed class MessagingStats : IMessagingStats
 
     public MessagingStats(TransportSet transports, HostIdentity self, QueuePoll poll, StatsShare share, MinuteRows minutes, QueueMarks marks, IQueueControl control, TimeProvider time)
     {
-        _queues = [.. transports.All.SelectMany(static one => one.Queues)];
-        (_self, _poll, _share, _minutes, _marks, _control) = (self, poll, share, minutes, marks, control);
+        (_transports, _self, _poll, _share, _minutes, _marks, _control) = (transports, self, poll, share, minutes, marks, control);
         (_time, _clock, _minute, _hour) = (time, new(time), time.GetTimestamp(), time.GetTimestamp());
-        foreach (var transport in transports.All)
-        {
-            _publishing.Add(new(transport.Publisher, time));
-            foreach (var queue in transport.Queues)
-            {
-                _handling.AddRange(queue.Consumers.Select(one => new HandlingSeries(queue.Name, one.Name, one.MessageType, one.Counters, time)));
-                _handling.Add(new(queue.Name, null, null, queue.Unclaimed, time));
-            }
-        }
-
+        _publishing = [.. transports.All.Select(one => new PublishSeries(one.Publisher, time))];
         Tick();
     }
 
@@ -52,8 +42,8 @@ internal sealed class MessagingStats : IMessagingStats
             var now = _time.GetTimestamp();
             var minuteIsOver = IsOver(ref _minute, Minute, now);
             var hourIsOver = IsOver(ref _hour, Hour, now);
-            _publishing.ForEach(one => one.Tick(now));
-            foreach (var one in _handling)
+            Array.ForEach(_publishing, one => one.Tick(now));
+            foreach (var one in Handling())
             {
                 one.Tick(now);
                 if (minuteIsOver)
@@ -77,16 +67,16 @@ internal sealed class MessagingStats : IMessagingStats
             {
                 At = _time.GetUtcNow(),
                 Processes = [new(_self.Id, _self.Name, _self.Host, _self.ProcessId, _self.StartedAt, _self.Version)],
-                Handling = [.. _handling.Select(static one => one.Read())],
+                Handling = [.. Handling().Select(static one => one.Read())],
                 Publishing = [.. _publishing.SelectMany(static one => one.Read())],
                 Queues = [.. Queues()],
-                Slowest = [.. _handling.SelectMany(one => one.ReadSlowest(_clock))],
+                Slowest = [.. Handling().SelectMany(one => one.ReadSlowest(_clock))],
             }]);
         }
     }
 
     /// <summary>Each once, though it may be consumed on several transports.</summary>
-    public IEnumerable<QueueStats> Queues() => _queues.GroupBy(static queue => queue.Name, (name, same) =>
+    public IEnumerable<QueueStats> Queues() => AllQueues.GroupBy(static queue => queue.Name, (name, same) =>
     {
         var count = _poll.Find(name);
         return new QueueStats
@@ -144,6 +134,29 @@ internal sealed class MessagingStats : IMessagingStats
             hosts ??= await GetEachAsync(cancellationToken).ConfigureAwait(false);
             await _minutes.WriteAsync(queue, count.Depth.Total, hosts, cancellationToken).ConfigureAwait(false);
         }
+    }
+
+    private IEnumerable<ConsumerQueue> AllQueues => _transports.All.SelectMany(static one => one.Queues);
+
+    /// <summary>Of the queues that there are now: what was counted of one that is gone goes with it.</summary>
+    private IEnumerable<HandlingSeries> Handling()
+    {
+        var queues = AllQueues.ToHashSet<ConsumerQueue>(ReferenceEqualityComparer.Instance);
+        foreach (var gone in _handling.Keys.Where(queue => !queues.Contains(queue)).ToList())
+        {
+            _handling.Remove(gone);
+        }
+
+        foreach (var queue in queues.Where(queue => !_handling.ContainsKey(queue)))
+        {
+            _handling.Add(queue,
+            [
+                .. queue.Consumers.Select(one => new HandlingSeries(queue.Name, one.Name, one.MessageType, one.Counters, _time)),
+                new(queue.Name, null, null, queue.Unclaimed, _time),
+            ]);
+        }
+
+        return _handling.Values.SelectMany(static series => series);
     }
 
     private async ValueTask<IReadOnlyList<StatsSnapshot>> GetEachAsync(CancellationToken cancellationToken) =>

@@ -15,6 +15,9 @@ internal sealed class QueuePoll(TransportSet transports, HostState state, HostId
 {
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(30);
 
+    /// <summary>Soon, so that nobody who has just started waits for the numbers.</summary>
+    public static readonly TimeSpan UntilFirst = TimeSpan.FromSeconds(2);
+
     private const string Prefix = "polls";
 
     /// <summary>So that one look may fail.</summary>
@@ -37,7 +40,14 @@ internal sealed class QueuePoll(TransportSet transports, HostState state, HostId
         try
         {
             var entries = state.Store is { } store ? await store.ListAsync(Prefix, cancellationToken).ConfigureAwait(false) : null;
-            foreach (var queue in transports.All.SelectMany(static one => one.Queues).Select(static queue => queue.Name).Distinct(StringComparer.Ordinal))
+            var queues = transports.All.SelectMany(static one => one.Queues).Select(static queue => queue.Name).ToHashSet(StringComparer.Ordinal);
+            foreach (var gone in _counted.Keys.Concat(_held.Keys).Where(queue => !queues.Contains(queue)).ToList())
+            {
+                _counted.TryRemove(gone, out _);
+                await LeaveAsync(gone, cancellationToken).ConfigureAwait(false);
+            }
+
+            foreach (var queue in queues)
             {
                 if (entries is not null && !await HoldAsync(queue, entries, cancellationToken).ConfigureAwait(false))
                 {

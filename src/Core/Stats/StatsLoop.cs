@@ -68,7 +68,7 @@ internal sealed class StatsLoop(MessagingStats stats, StatsShare share, MinuteRo
 
     private async Task PollAsync(CancellationToken stop)
     {
-        var pause = QueuePoll.Interval;
+        var pause = QueuePoll.UntilFirst;
         while (true)
         {
             await Task.Delay(pause, time, stop).ConfigureAwait(false);

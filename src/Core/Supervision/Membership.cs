@@ -79,7 +79,7 @@ internal sealed class Membership : IAsyncDisposable
 
     public QueueGate GateOf(NamedTransport transport, ConsumerQueue queue, CircuitBreaker? circuit, ILogger logger)
     {
-        var turn = $"{(transport.Drained.Contains(queue.Name, StringComparer.Ordinal) ? "draining" : "consumer")}.{queue.Name}";
+        var turn = $"{(queue.IsDrained ? "draining" : "consumer")}.{queue.Name}";
         return new(queue, turn, _shared, _processes, circuit, _self, transport.Status, logger);
     }
 
@@ -123,7 +123,9 @@ internal sealed class Membership : IAsyncDisposable
     private Func<int> SharersOf(ConsumerQueue queue, RateLimitOptions options) =>
         options.Shared && _processes is { } processes ? () => processes.CountOf(queue.Name) : static () => 1;
 
-    private static List<ConsumerQueue> ConsumedBy(TransportSet transports) => [.. transports.All.SelectMany(static transport => transport.Consumed)];
+    /// <summary>A pattern stands for the queues that will be found.</summary>
+    private static List<ConsumerQueue> ConsumedBy(TransportSet transports) =>
+        [.. transports.All.SelectMany(static transport => transport.Consumed.Concat(transport.Templates.Select(static one => one.Pattern)))];
 
     /// <summary>What the observers are told of beside the work. What is told of a place among the processes comes from the gates.</summary>
     private IEnumerable<Task> Watch(SharedWatch watch)

@@ -7,9 +7,11 @@ using Postrider.Core.Transport;
 
 namespace Postrider.Core.Supervision;
 
-/// <summary>Keeps one queue's consumer alive: opens a receiver, pumps, and does it again after every failure, forever.</summary>
+/// <summary>
+/// Keeps one queue's consumer alive: opens a receiver, pumps, and does it again after every failure, forever; or, if the queue was found, until it is gone.
+/// </summary>
 internal sealed class QueueSupervisor(
-    ITransport transport, Topology topology, ConsumerQueue queue, DeliveryHandler handler, QueueGate gate, Func<string, Task<bool>> pause, RateLimit? rate, KeyRates? keyRates, MessagingOptions options,
+    ITransport transport, Topology topology, ConsumerQueue queue, QueueFinder? finder, DeliveryHandler handler, QueueGate gate, Func<string, Task<bool>> pause, RateLimit? rate, KeyRates? keyRates, MessagingOptions options,
     TransportStatus status, IServiceScopeFactory scopes, Telemetry telemetry, ExceptionReports reports, TimeProvider time, ILogger logger)
 {
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(200);
@@ -19,6 +21,12 @@ internal sealed class QueueSupervisor(
     public async Task RunAsync(CancellationToken stop)
     {
         var backoff = new Backoff(FirstPause, LongestPause);
+        if (finder is not null)
+        {
+            // Whoever made it may not have made its dead-letter queue.
+            await DeclareAgainAsync(stop).ConfigureAwait(false);
+        }
+
         while (!stop.IsCancellationRequested)
         {
             var started = time.GetTimestamp();
@@ -49,8 +57,13 @@ internal sealed class QueueSupervisor(
                     backoff.Reset();
                 }
 
-                var pause = backoff.Next();
                 status.Set(queue.Name, QueueState.Reconnecting);
+                if (finder is not null && !await finder.MayExistAsync(queue.Name, stop).ConfigureAwait(false))
+                {
+                    break;
+                }
+
+                var pause = backoff.Next();
                 status.Tell(new ConsumerRestarting(queue.Name, e, pause));
                 telemetry.Restarting(transport.Capabilities.System, queue.Name, e);
                 logger.PumpFailed(e, queue.Name, pause);
@@ -97,7 +110,8 @@ internal sealed class QueueSupervisor(
     {
         try
         {
-            await transport.DeclareAsync(topology, stop).ConfigureAwait(false);
+            await transport.DeclareAsync(
+                finder is null ? topology : new([queue.Name], [], queue.Priority is null ? [] : [queue.Name]), stop).ConfigureAwait(false);
         }
         catch (TransportException e) when (!e.IsFatal)
         {

@@ -24,6 +24,12 @@ public enum Fault
     /// <summary>Says that no message of a queue has waited.</summary>
     HidesAge,
 
+    /// <summary>Lists no queues.</summary>
+    HidesQueues,
+
+    /// <summary>Lists dead-letter queues, too.</summary>
+    ListsDeadLetterQueues,
+
     /// <summary>Shows what is in a queue by taking it and giving it back.</summary>
     BrowsesByTaking,
 

@@ -9,7 +9,7 @@ namespace Postrider.Testing;
 /// does not test what it says. The conformance suite is proven so, and suites of your own can be.
 /// </summary>
 /// <remarks>It owns the inner transport: disposal goes through.</remarks>
-public sealed class FaultyTransport : ITransport, IDeadLetterAccess, IQueueBrowser, IQueueFlush, IQueueDepth, IReplyQueues, IStateStoreSource
+public sealed class FaultyTransport : ITransport, IDeadLetterAccess, IQueueBrowser, IQueueFlush, IQueueDepth, IQueueList, IReplyQueues, IStateStoreSource
 {
     private readonly ITransport _inner;
     private readonly FaultSwitch _fault;
@@ -131,6 +131,13 @@ public sealed class FaultyTransport : ITransport, IDeadLetterAccess, IQueueBrows
         return _fault.Hits(Fault.CountsAllAsReady) ? depth with { Ready = depth.Total, Unsettled = 0 }
             : _fault.Hits(Fault.HidesAge) ? depth with { OldestAge = TimeSpan.Zero }
             : depth;
+    }
+
+    async ValueTask<IReadOnlyList<string>> IQueueList.ListQueuesAsync(string prefix, CancellationToken cancellationToken)
+    {
+        var list = _inner as IQueueList ?? throw new NotSupportedException($"'{_inner.Capabilities.System}' cannot list queues.");
+        var queues = await list.ListQueuesAsync(prefix, cancellationToken).ConfigureAwait(false);
+        return _fault.Hits(Fault.HidesQueues) ? [] : _fault.Hits(Fault.ListsDeadLetterQueues) ? [.. queues, .. queues.Select(Names.DeadLetterQueue)] : queues;
     }
 
     async ValueTask<IReadOnlyList<PendingMessage>> IQueueBrowser.ListAsync(string queue, string? after, int max, CancellationToken cancellationToken)

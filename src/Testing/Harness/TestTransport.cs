@@ -6,7 +6,7 @@ namespace Postrider.Testing.Harness;
 /// <summary>
 /// Tells the tracker and the ledger of every message on its way through a transport, and lets chaos strike before. It owns the inner transport.
 /// </summary>
-internal sealed class TestTransport(ITransport inner, Tracker tracker, Ledger ledger, RandomStrikes? chaos, Task handling) : ITransport, IDeadLetterAccess, IReplyQueues, IStateStoreSource
+internal sealed class TestTransport(ITransport inner, Tracker tracker, Ledger ledger, RandomStrikes? chaos, Task handling) : ITransport, IDeadLetterAccess, IQueueList, IReplyQueues, IStateStoreSource
 {
     private readonly LedgerTransport _recorded = new(inner, ledger);
 
@@ -16,6 +16,10 @@ internal sealed class TestTransport(ITransport inner, Tracker tracker, Ledger le
         ?? throw new MessagingConfigurationException($"The transport '{inner.Capabilities.System}' cannot look into dead-letter queues.");
 
     public IStateStore? CreateStateStore() => (inner as IStateStoreSource)?.CreateStateStore();
+
+    public ValueTask<IReadOnlyList<string>> ListQueuesAsync(string prefix, CancellationToken cancellationToken) => inner is IQueueList list
+        ? list.ListQueuesAsync(prefix, cancellationToken)
+        : throw new MessagingConfigurationException($"The transport '{inner.Capabilities.System}' cannot tell which queues there are.");
 
     public ValueTask DeclareAsync(Topology topology, CancellationToken cancellationToken)
     {

@@ -60,6 +60,30 @@ public abstract class TopologyScenarios(TransportFixture fixture) : Scenarios(fi
         AssertSame(sent, await DrainAsync(await OpenAsync(transport, queue), 3));
     }
 
+    [Scenario(Fault.HidesQueues, Fault.ListsDeadLetterQueues)]
+    public async Task Queues_are_listed_by_how_their_names_begin_and_nothing_that_is_beside_them()
+    {
+        var (transport, begins) = (await ConnectAsync(), NewName());
+        Assert.SkipUnless(transport is IQueueList, "The transport cannot tell which queues there are.");
+        var list = (IQueueList)await ConnectAsync();
+        string[] queues = [$"{begins}.a", $"{begins}_b", $"{begins}0"];
+        var other = await QueueAsync(transport, NewName());
+        await transport.DeclareAsync(
+            new(queues, [new("some.topic", queues[0])], transport.Capabilities.Priorities.IsSupported ? [queues[2]] : []), Deadline);
+        if (transport.Capabilities.DelayedPublish.IsSupported)
+        {
+            await StoreAsync(transport, To(queues[1], Message(), LongLease));
+        }
+
+        Assert.Equal(queues.Order(StringComparer.Ordinal), (await list.ListQueuesAsync(begins, Deadline)).Order(StringComparer.Ordinal));
+        Assert.Equal([queues[1]], await list.ListQueuesAsync($"{begins}_", Deadline));
+        Assert.Empty(await list.ListQueuesAsync($"{begins}-", Deadline));
+        var all = await list.ListQueuesAsync("", Deadline);
+        Assert.Equal([], queues.Append(other).Except(all));
+        Assert.All(all, Names.CheckQueue);
+        Assert.Equal(all.Count, all.Distinct(StringComparer.Ordinal).Count());
+    }
+
     [Scenario(Fault.DeclareForgetsOld)]
     public async Task Declaring_other_queues_leaves_those_that_are_there()
     {
