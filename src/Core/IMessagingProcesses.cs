@@ -1,3 +1,5 @@
+using System.Collections.ObjectModel;
+
 namespace Postrider;
 
 /// <summary>
@@ -44,6 +46,9 @@ public sealed record MessagingProcess
 
     /// <summary>The queues that it consumes.</summary>
     public IReadOnlyList<ProcessQueue> Queues { get; init; } = [];
+
+    /// <summary>The worker pools that it runs, by their names, as of the last heartbeat.</summary>
+    public IReadOnlyDictionary<string, PoolStatus> Pools { get; init; } = ReadOnlyDictionary<string, PoolStatus>.Empty;
 }
 
 /// <summary>A queue that a process consumes.</summary>
@@ -52,4 +57,5 @@ public sealed record MessagingProcess
 /// <param name="Concurrency">How many handlers may run at once there.</param>
 /// <param name="ConsumerPriority">See <see cref="ConsumerOptions.ConsumerPriority"/>.</param>
 /// <param name="Busy">How many of its messages were being handled there at the last heartbeat.</param>
-public sealed record ProcessQueue(string Queue, QueueState State, int Concurrency, int ConsumerPriority, long Busy = 0);
+/// <param name="Pool">The worker pool that it is in there, if it is in one.</param>
+public sealed record ProcessQueue(string Queue, QueueState State, int Concurrency, int ConsumerPriority, long Busy = 0, string? Pool = null);

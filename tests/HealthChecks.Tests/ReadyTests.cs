@@ -1,3 +1,4 @@
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Time.Testing;
 using Postrider.Core.InMemory;
@@ -49,6 +50,27 @@ public sealed class ReadyTests
 
         Assert.Equal(("Degraded", "The queue 'broken' is Paused for 3600 s: broken:order."), await app.GetAsync("ready"));
         Assert.Equal("Healthy", (await app.GetAsync("live")).Status);
+    }
+
+    [Fact]
+    public async Task A_queue_that_was_found_is_named_with_the_consumer_of_its_pattern_until_it_is_gone()
+    {
+        var broker = new InMemoryBroker();
+        await using var transport = new InMemoryTransport(broker);
+        await transport.DeclareAsync(new(["tenant_a"], []), TestContext.Current.CancellationToken);
+        await using var app = await App.StartAsync(messaging => messaging
+            .UseInMemory(broker)
+            .Configure(static o => o with { FindQueuesInterval = TimeSpan.FromMilliseconds(100) })
+            .AddConsumer<Order>("tenant_*", static (_, _, _) => new(Outcome.Ack))
+            .AddConsumer<Order>("*", static (_, _, _) => new(Outcome.Ack)));
+        await UntilAsync(() => app.Status.Queues.Count == 1 && app.Status.IsHealthy);
+
+        await app.Services.GetRequiredService<IQueueControl>().PauseAsync("tenant_a", cancellationToken: TestContext.Current.CancellationToken);
+        await UntilAsync(() => app.Status.Queues["tenant_a"] == QueueState.Paused);
+        Assert.Equal(("Degraded", "The queue 'tenant_a' is Paused for 0 s: tenant_*:order."), await app.GetAsync("ready"));
+
+        broker.DeleteQueue("tenant_a");
+        await UntilAsync(() => app.Status.Queues.Count == 0 && app.Status.IsHealthy);
     }
 
     [Fact]

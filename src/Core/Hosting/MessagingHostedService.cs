@@ -201,7 +201,7 @@ internal sealed class MessagingHostedService(
     /// <summary>Those that have got no further than the start; the others have a supervisor that tells of them.</summary>
     private static void EndUnbegun(NamedTransport named, QueueState state)
     {
-        foreach (var queue in named.Consumed.Where(queue => named.Status.Queues[queue.Name] == QueueState.Starting))
+        foreach (var queue in named.Consumed.Where(queue => named.Status.Queues.TryGetValue(queue.Name, out var known) && known == QueueState.Starting))
         {
             named.Status.Set(queue.Name, state);
         }

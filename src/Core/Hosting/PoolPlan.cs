@@ -35,6 +35,9 @@ internal sealed class PoolPlan
 
     public IReadOnlyList<WorkerPool> Pools => _pools.ConvertAll(static one => one.Pool);
 
+    /// <summary>Those that this process runs.</summary>
+    public IEnumerable<WorkerPool> Run => Pools.Where(IsRun);
+
     /// <summary>A new queue's place: in the pool that is chosen for it, that lists it, or that has the rest; null if none does.</summary>
     public PoolPlace? Place(string queue, string? chosen)
     {
@@ -42,12 +45,12 @@ internal sealed class PoolPlan
         return planned is null ? null : new(planned.Pool, (planned.RankOf(queue) * MostOfAnEntry) + Interlocked.Increment(ref _number));
     }
 
-    public bool IsRun(PoolPlace? place) => _run.Count == 0 || (place is not null && _run.Contains(place.Pool.Name, StringComparer.OrdinalIgnoreCase));
+    public bool IsRun(PoolPlace? place) => IsRun(place?.Pool);
 
     /// <summary>The names of the pools that a consumer's queue is in, or that queues of its pattern may be in, as far as they are run.</summary>
     private IEnumerable<string> PoolsOf(ConsumerRegistration consumer) =>
         from pool in consumer.IsPattern ? _pools.Where(one => one.MayHave(consumer)).Select(static one => one.Pool) : new[] { consumer.Pool?.Pool }.OfType<WorkerPool>()
-        where _run.Count == 0 || _run.Contains(pool.Name, StringComparer.OrdinalIgnoreCase)
+        where IsRun(pool)
         select pool.Name;
 
     /// <summary>By queue and pattern.</summary>
@@ -56,6 +59,8 @@ internal sealed class PoolPlan
 
     /// <summary>Whether this process may get a queue of the pattern to consume.</summary>
     public bool MayRun(ConsumerRegistration pattern) => _run.Count == 0 || PoolsOf(pattern).Any();
+
+    private bool IsRun(WorkerPool? pool) => _run.Count == 0 || (pool is not null && _run.Contains(pool.Name, StringComparer.OrdinalIgnoreCase));
 
     private void Check(IReadOnlyList<ConsumerRegistration> consumers)
     {

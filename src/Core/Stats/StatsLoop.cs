@@ -1,9 +1,10 @@
 using System.Diagnostics.Metrics;
+using Postrider.Core.Hosting;
 
 namespace Postrider.Core.Stats;
 
 /// <summary>Keeps the rolling windows, and shares this host's numbers. It ends after messaging does.</summary>
-internal sealed class StatsLoop(MessagingStats stats, StatsShare share, MinuteRows minutes, QueuePoll poll, TimeProvider time, IMeterFactory? meters = null) : IDisposable
+internal sealed class StatsLoop(MessagingStats stats, StatsShare share, MinuteRows minutes, QueuePoll poll, TransportSet transports, TimeProvider time, IMeterFactory? meters = null) : IDisposable
 {
     /// <summary>A look at the queues takes at most this share of the time, so that counting long ones is no load.</summary>
     private const int Share = 20;
@@ -11,7 +12,7 @@ internal sealed class StatsLoop(MessagingStats stats, StatsShare share, MinuteRo
     /// <summary>How long the store may take when the host ends; what is left there expires.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
 
-    private readonly QueueGauges _gauges = new(meters, stats);
+    private readonly Gauges _gauges = new(meters, stats, transports.Pools);
     private readonly CancellationTokenSource _stop = new();
     private readonly List<Task> _running = [];
     private bool _isStopped;

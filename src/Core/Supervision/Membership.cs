@@ -150,10 +150,14 @@ internal sealed class Membership : IAsyncDisposable
         }
     }
 
-    private List<ProcessQueue> Describe() =>
-    [
-        .. _transports.All.SelectMany(static transport => transport.Consumed, static (transport, queue) => new ProcessQueue(
-            queue.Name, transport.Status.Queues.GetValueOrDefault(queue.Name, QueueState.Starting), queue.Concurrency, queue.ConsumerPriority,
-            queue.Busy)),
-    ];
+    private MessagingProcess Describe(MessagingProcess process) => process with
+    {
+        Queues =
+        [
+            .. _transports.All.SelectMany(static transport => transport.Consumed, static (transport, queue) => new ProcessQueue(
+                queue.Name, transport.Status.Queues.GetValueOrDefault(queue.Name, QueueState.Starting), queue.Concurrency, queue.ConsumerPriority,
+                queue.Busy, queue.Pool?.Pool.Name)),
+        ],
+        Pools = _transports.Pools.Run.ToDictionary(static pool => pool.Name, static pool => pool.Status, StringComparer.OrdinalIgnoreCase),
+    };
 }

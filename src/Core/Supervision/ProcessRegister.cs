@@ -11,7 +11,7 @@ namespace Postrider.Core.Supervision;
 /// since others may have taken its place, and goes on under a new id.
 /// </summary>
 internal sealed class ProcessRegister(
-    SharedState shared, HostIdentity self, Func<IReadOnlyList<ProcessQueue>> queues, MessagingOptions options, Action<MessagingEvent> tell, TimeProvider time, ILogger logger)
+    SharedState shared, HostIdentity self, Func<MessagingProcess, MessagingProcess> describe, MessagingOptions options, Action<MessagingEvent> tell, TimeProvider time, ILogger logger)
 {
     public const string Prefix = "processes";
 
@@ -170,7 +170,7 @@ internal sealed class ProcessRegister(
 
     private string Key => $"{Prefix}.{self.Id}";
 
-    private MessagingProcess Describe() => new()
+    private MessagingProcess Describe() => describe(new()
     {
         Id = self.Id,
         Name = self.Name,
@@ -181,8 +181,7 @@ internal sealed class ProcessRegister(
         HeartbeatAt = time.GetUtcNow(),
         TimeToLive = options.ProcessTimeToLive,
         MemoryBytes = Environment.WorkingSet,
-        Queues = queues(),
-    };
+    });
 
     /// <summary>Read once for each change, however many ask.</summary>
     private IReadOnlyList<MessagingProcess> Others()

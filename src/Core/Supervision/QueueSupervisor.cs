@@ -21,7 +21,7 @@ internal sealed class QueueSupervisor(
     public async Task RunAsync(CancellationToken stop)
     {
         var backoff = new Backoff(FirstPause, LongestPause);
-        if (finder is not null)
+        if (finder is not null && !await IsGoneAsync(stop).ConfigureAwait(false))
         {
             // Whoever made it may not have made its dead-letter queue.
             await DeclareAgainAsync(stop).ConfigureAwait(false);
@@ -58,7 +58,7 @@ internal sealed class QueueSupervisor(
                 }
 
                 status.Set(queue.Name, QueueState.Reconnecting);
-                if (finder is not null && !await finder.MayExistAsync(queue.Name, stop).ConfigureAwait(false))
+                if (await IsGoneAsync(stop).ConfigureAwait(false))
                 {
                     break;
                 }
@@ -69,6 +69,11 @@ internal sealed class QueueSupervisor(
                 logger.PumpFailed(e, queue.Name, pause);
                 reports.Add(new(e, "pump", queue.Name));
                 await Task.Delay(pause, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                if (await IsGoneAsync(stop).ConfigureAwait(false))
+                {
+                    break;
+                }
+
                 await DeclareAgainAsync(stop).ConfigureAwait(false);
             }
             catch (Exception) when (stop.IsCancellationRequested)
@@ -104,6 +109,9 @@ internal sealed class QueueSupervisor(
             await pump.RunAsync(stop).ConfigureAwait(false);
         }
     }
+
+    /// <summary>It was found, and is not there any more. It may be lost while the broker is away, so that is asked again before it is declared.</summary>
+    private async Task<bool> IsGoneAsync(CancellationToken stop) => finder is not null && !await finder.MayExistAsync(queue.Name, stop).ConfigureAwait(false);
 
     /// <summary>The queue may have been deleted. If this fails too, opening the receiver fails and is backed off from.</summary>
     private async Task DeclareAgainAsync(CancellationToken stop)

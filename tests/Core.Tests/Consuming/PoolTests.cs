@@ -21,21 +21,26 @@ public sealed class PoolTests : IAsyncDisposable
     [Fact]
     public async Task No_more_run_at_once_than_the_pool_has_slots_whatever_their_queues_allow()
     {
-        await StartAsync(m => Add(Add(m, "a"), "b").AddPool("both", static p => p with { Concurrency = 3, Queues = ["a", "b"] }));
+        await StartAsync(m => Add(Add(m, "a"), "b").AddPool("pair", static p => p with { Concurrency = 3, Queues = ["a", "b"] })
+            .Configure(static o => o with { HeartbeatInterval = TimeSpan.FromMilliseconds(200) }));
         await SendAsync("a", 5);
         await SendAsync("b", 5);
         await BegunAsync(3);
-        await Eventually.IsAsync(() => Host.Status.Pools["both"] is { Busy: 3, Waiting: > 1 });
+        await Eventually.IsAsync(() => Host.Status.Pools["pair"] is { Busy: 3, Waiting: > 1 });
+        await Eventually.IsAsync(() => Measured.Now("postrider.pool.", "postrider.pool", "pair")
+            .SequenceEqual([("postrider.pool.busy", 3), ("postrider.pool.capacity", 3), ("postrider.pool.waiting", Host.Status.Pools["pair"].Waiting)]));
+        await Eventually.IsAsync(async () => await Host.Services.GetRequiredService<IMessagingProcesses>().GetAsync() is [{ } process]
+            && process.Pools.TryGetValue("pair", out var pool) && pool is { Busy: 3, Concurrency: 3 } && process.Queues.All(static queue => queue.Pool == "pair"));
 
         for (var ended = 1; ended <= 7; ended++)
         {
             _end.Release();
             await BegunAsync(3 + ended);
-            Assert.Equal((3, 3), (Host.Status.Running.Count, Host.Status.Pools["both"].Busy));
+            Assert.Equal((3, 3), (Host.Status.Running.Count, Host.Status.Pools["pair"].Busy));
         }
 
         _end.Release(3);
-        await Eventually.IsAsync(() => Host.Status.Pools["both"] == new PoolStatus(3, 0, 0));
+        await Eventually.IsAsync(() => Host.Status.Pools["pair"] == new PoolStatus(3, 0, 0));
         Assert.Equal((5, 5), (_begun.Count(static one => one[0] == 'a'), _begun.Count(static one => one[0] == 'b')));
     }
 

@@ -1,4 +1,3 @@
-using System.Diagnostics.Metrics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
 using Postrider.Core.InMemory;
@@ -70,7 +69,7 @@ public sealed class QueuePollTests
         try
         {
             await UntilAsync(() => Own(host) is { Busy: 1, Depth: 1 });
-            (busy, measured) = (Own(host), Measured());
+            (busy, measured) = (Own(host), Gauges());
         }
         finally
         {
@@ -90,6 +89,28 @@ public sealed class QueuePollTests
     }
 
     [Fact]
+    public async Task A_queue_that_is_gone_is_counted_no_more()
+    {
+        await using var transport = new InMemoryTransport(_broker);
+        await transport.DeclareAsync(new(["tenant"], []), CancellationToken.None);
+        await using var store = new InMemoryStateStore(_broker);
+        await using var host = await TestHost.StartAsync(
+            messaging => messaging.UseInMemory(_broker).AddConsumer<Ping>("tenan*", static (_, _, _) => new(Outcome.Ack)),
+            services => services.AddSingleton<TimeProvider>(_time));
+        var poll = host.Services.GetRequiredService<QueuePoll>();
+        await Eventually.IsAsync(() => host.Status.Queues.GetValueOrDefault("tenant") == QueueState.Receiving);
+        await poll.LookAsync(CancellationToken.None);
+        Assert.Equal(0, Own(host).Depth);
+        Assert.NotNull(await store.GetAsync("polls.tenant"));
+
+        _broker.DeleteQueue("tenant");
+        await Eventually.IsAsync(() => Stats(host).GetOwn().Queues is []);
+        await poll.LookAsync(CancellationToken.None);
+        Assert.Null(await store.GetAsync("polls.tenant"));
+        Assert.Empty(poll.All);
+    }
+
+    [Fact]
     public async Task A_pause_and_an_open_circuit_are_told_at_once_also_by_a_host_that_does_not_look()
     {
         await using var one = await StartAsync();
@@ -100,7 +121,7 @@ public sealed class QueuePollTests
         await control.PauseAsync(Queue);
         Assert.True((await AllAsync(other)).IsPaused);
         await Eventually.IsAsync(() => Own(one).IsPaused && Own(other).IsPaused);
-        Assert.Contains(("postrider.queue.paused", 1), Measured());
+        Assert.Contains(("postrider.queue.paused", 1), Gauges());
         await control.ResumeAsync(Queue);
         Assert.False((await AllAsync(other)).IsPaused);
         await Eventually.IsAsync(() => !Own(one).IsPaused && !Own(other).IsPaused);
@@ -108,7 +129,7 @@ public sealed class QueuePollTests
         await one.Bus.PublishAsync(new Ping(1, "fail"));
         await Eventually.IsAsync(async () => (await AllAsync(other)).Circuit == CircuitState.Open);
         await Eventually.IsAsync(() => Own(one).Circuit == CircuitState.Open && Own(other).Circuit == CircuitState.Open);
-        Assert.Contains(("postrider.queue.circuit", 2), Measured());
+        Assert.Contains(("postrider.queue.circuit", 2), Gauges());
 
         // The pause is over by the store's clock, and the one that tries fails once more or not at all.
         await using var store = new InMemoryStateStore(_broker);
@@ -194,27 +215,7 @@ public sealed class QueuePollTests
 
     private static async Task<QueueStats> AllAsync(TestHost host) => Assert.Single((await Stats(host).GetAllAsync()).Queues);
 
-    private static IEnumerable<(string, double)> Measured()
-    {
-        var measured = new List<(string, double)>();
-        using var listener = new MeterListener { InstrumentPublished = static (instrument, self) => self.EnableMeasurementEvents(instrument) };
-        listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) => Add(instrument, value, tags));
-        listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) => Add(instrument, value, tags));
-        listener.Start();
-        listener.RecordObservableInstruments();
-        return measured.Order();
-
-        void Add(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags)
-        {
-            foreach (var (key, queue) in tags)
-            {
-                if (instrument.Name.StartsWith("postrider.queue.", StringComparison.Ordinal) && key == "messaging.destination.name" && queue is Queue)
-                {
-                    measured.Add((instrument.Name, value));
-                }
-            }
-        }
-    }
+    private static IEnumerable<(string, double)> Gauges() => Measured.Now("postrider.queue.", "messaging.destination.name", Queue);
 
     private Task UntilAsync(Func<bool> condition) => Eventually.IsAsync(() =>
     {

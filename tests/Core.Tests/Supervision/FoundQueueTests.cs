@@ -48,7 +48,7 @@ public sealed class FoundQueueTests : IDisposable
         await DeclareAsync("tenant_a");
         await host.Bus.SendAsync("tenant_a", new Ping(3));
         await Eventually.IsAsync(() => _handled.Contains(("tenant_a", 3)));
-        Assert.Equal(["tenant_a", "tenant_b", "tenant_a"], _seen.OfType<QueueFound>().Select(static one => one.Queue));
+        await Eventually.IsAsync(() => _seen.OfType<QueueFound>().Select(static one => one.Queue).SequenceEqual(["tenant_a", "tenant_b", "tenant_a"]));
         await host.StopAsync();
         Assert.All(host.Status.Queues.Values, static state => Assert.Equal(QueueState.Stopped, state));
         Assert.Single(_seen, static one => one is QueueGone);
@@ -102,6 +102,7 @@ public sealed class FoundQueueTests : IDisposable
 
         Assert.Equal(["tenant_a1 a", "tenant_a2 a", "tenant_c default"], queues.Select(static one => $"{one.Name} {one.Pool!.Pool.Name}"));
         Assert.Equal(3, queues.Select(static one => one.Pool!.Rank).Distinct().Count());
+        Assert.Contains("  each queue tenant_*: concurrency 16", $"{host.Services.GetRequiredService<MessagingDescription>()}", StringComparison.Ordinal);
     }
 
     [Fact]
@@ -122,6 +123,23 @@ public sealed class FoundQueueTests : IDisposable
         transport.Error = null;
         await DeclareAsync("tenant_b");
         await Eventually.IsAsync(() => host.Status.Queues.Count == 2);
+    }
+
+    [Fact]
+    public async Task One_that_was_lost_while_nobody_could_tell_is_not_made_again()
+    {
+        await DeclareAsync("tenant_a");
+        var transport = new Listed(new(_broker));
+        await using var host = await StartAsync(m => m.UseTransport("listed", _ => transport).AddConsumer<Ping>("tenant_*", Handle));
+        await Eventually.IsAsync(() => host.Status.Queues.GetValueOrDefault("tenant_a") == QueueState.Receiving);
+
+        transport.Error = new("away", TransportError.Unavailable);
+        _broker.DeleteQueue("tenant_a");
+        await Eventually.IsAsync(() => _seen.Any(static one => one is ConsumerRestarting { Queue: "tenant_a" }));
+        transport.Error = null;
+
+        await Eventually.IsAsync(() => _seen.Any(static one => one is QueueGone { Queue: "tenant_a" }));
+        Assert.Null(_broker.FindQueue("tenant_a"));
     }
 
     [Fact]
@@ -270,8 +288,8 @@ public sealed class FoundQueueTests : IDisposable
             return Error is { } error ? throw error : ((IQueueList)inner).ListQueuesAsync(prefix, cancellationToken);
         }
 
-        public ValueTask DeclareAsync(Topology topology, CancellationToken cancellationToken) => Refused is { } refused && topology.Queues.Contains(refused)
-            ? throw new TransportException($"'{refused}' is of another kind.", TransportError.TopologyMismatch)
+        public ValueTask DeclareAsync(Topology topology, CancellationToken cancellationToken) => Error is { } error ? throw error
+            : Refused is { } refused && topology.Queues.Contains(refused) ? throw new TransportException($"'{refused}' is of another kind.", TransportError.TopologyMismatch)
             : inner.DeclareAsync(topology, cancellationToken);
 
         public ValueTask PublishAsync(ReadOnlyMemory<OutgoingMessage> batch, Memory<PublishResult> results, CancellationToken cancellationToken) =>
