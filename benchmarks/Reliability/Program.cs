@@ -5,7 +5,7 @@ using Postrider.Reliability.Rows;
 
 var broker = new Option<string>("--broker") { HelpName = "A,B", Description = "Which brokers.", DefaultValueFactory = static _ => "pgmq,rabbitmq,nats" };
 var rows = new Option<string?>("--rows") { HelpName = "1,2", Description = "Which rows; all of the set without it." };
-var set = new Option<string>("--set") { HelpName = "SET", Description = "short: seconds a row, for CI; full: some 25 minutes a broker.", DefaultValueFactory = static _ => "full" };
+var set = new Option<string>("--set") { HelpName = "SET", Description = "short: seconds a row, for CI; full: some twelve minutes a broker.", DefaultValueFactory = static _ => "full" };
 set.AcceptOnlyFromAmong("short", "full");
 var output = new Option<string?>("--output") { HelpName = "FILE", Description = "The Markdown file for the results; docs/reliability.md for full, none for short." };
 
