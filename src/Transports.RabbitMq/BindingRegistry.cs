@@ -25,7 +25,9 @@ internal sealed class BindingRegistry(Connections connections, RabbitMqPublisher
 
     public const string Stream = "postrider.bindings";
     private const char Mark = '?';
-    private const string NoTopic = "=";
+
+    /// <summary>Stands for a pattern where a queue has none.</summary>
+    public const string NoTopic = "=";
 
     /// <summary>How long nothing may come before a stream is read anew, the first time.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
@@ -37,11 +39,17 @@ internal sealed class BindingRegistry(Connections connections, RabbitMqPublisher
     private bool _isSecured;
 
     /// <summary>Notes what is not noted yet.</summary>
-    public async ValueTask AddAsync(Topology topology, CancellationToken cancellationToken)
+    public async ValueTask AddAsync(IReadOnlyList<Binding> bindings, CancellationToken cancellationToken)
     {
         var reader = await ReadToEndAsync(cancellationToken).ConfigureAwait(false);
-        var unbound = topology.Queues.Except(topology.Bindings.Select(static one => one.Queue)).Where(queue => !reader.Queues.Contains(queue));
-        await NoteAsync([.. topology.Bindings.Concat(unbound.Select(static queue => new Binding(NoTopic, queue))).Where(binding => !reader.Knows(binding)).Concat(reader.Old()).Distinct()], cancellationToken).ConfigureAwait(false);
+        await NoteAsync([.. bindings.Where(binding => !reader.Knows(binding)).Concat(reader.Old()).Distinct()], cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Makes the stream exist.</summary>
+    public static async ValueTask DeclareStreamAsync(Connections connections, CancellationToken cancellationToken)
+    {
+        await FirstStream.SecureAsync(connections, Stream, cancellationToken).ConfigureAwait(false);
+        await connections.WithChannelAsync("declare a stream", DeclareStreamAsync, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>The queues that were bound to the topic when this was called.</summary>
@@ -186,17 +194,7 @@ internal sealed class BindingRegistry(Connections connections, RabbitMqPublisher
         var channel = await connection.CreateChannelAsync(cancellationToken: CancellationToken.None).ConfigureAwait(false);
         var reader = new Reader(channel);
         _reader = reader;
-        var declaring = create
-            ? channel.QueueDeclareAsync(
-                Stream, durable: true, exclusive: false, autoDelete: false,
-                new Dictionary<string, object?>
-                {
-                    ["x-queue-type"] = "stream",
-                    ["x-max-length-bytes"] = KeptBytes,
-                    ["x-stream-max-segment-size-bytes"] = SegmentBytes,
-                },
-                cancellationToken: CancellationToken.None)
-            : channel.QueueDeclarePassiveAsync(Stream, CancellationToken.None);
+        var declaring = create ? DeclareStreamAsync(channel) : channel.QueueDeclarePassiveAsync(Stream, CancellationToken.None);
         await declaring.ConfigureAwait(false);
         await channel.BasicQosAsync(0, Reader.Credit, global: false, CancellationToken.None).ConfigureAwait(false);
         await channel.BasicConsumeAsync(
@@ -204,6 +202,16 @@ internal sealed class BindingRegistry(Connections connections, RabbitMqPublisher
             CancellationToken.None).ConfigureAwait(false);
         return reader;
     }
+
+    private static Task<QueueDeclareOk> DeclareStreamAsync(IChannel channel) => channel.QueueDeclareAsync(
+        Stream, durable: true, exclusive: false, autoDelete: false,
+        new Dictionary<string, object?>
+        {
+            ["x-queue-type"] = "stream",
+            ["x-max-length-bytes"] = KeptBytes,
+            ["x-stream-max-segment-size-bytes"] = SegmentBytes,
+        },
+        cancellationToken: CancellationToken.None);
 
     private PublishCall Lines(params ReadOnlySpan<string> lines)
     {

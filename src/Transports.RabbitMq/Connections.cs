@@ -30,8 +30,9 @@ internal sealed class Connections : IAsyncDisposable
             throw new MessagingConfigurationException("RabbitMqOptions.Tls is set, but ConnectionString does not begin with amqps://.");
         }
 
-        Publish = new(Factory(options, address), $"{options.ApplicationName} publish", options.ConnectTimeout);
-        Consume = new(Factory(options, address), $"{options.ApplicationName} consume", options.ConnectTimeout);
+        NewLink = name => new(Factory(options, address), $"{options.ApplicationName} {name}", options.ConnectTimeout);
+        Publish = NewLink("publish");
+        Consume = NewLink("consume");
     }
 
     /// <summary>Host, port and virtual host, for messages.</summary>
@@ -39,6 +40,9 @@ internal sealed class Connections : IAsyncDisposable
 
     /// <summary>For telemetry.</summary>
     public DnsEndPoint Server { get; }
+
+    /// <summary>A connection for something else; the caller disposes of it.</summary>
+    public Func<string, Link> NewLink { get; }
 
     public Link Publish { get; }
 

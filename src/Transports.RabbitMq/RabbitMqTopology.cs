@@ -7,7 +7,7 @@ namespace Postrider.Transports.RabbitMq;
 /// What is on the broker: the topic exchange <c>postrider.topics</c>, a quorum queue and its dead-letter queue under their own names, and
 /// bindings by the patterns as they are; for queues with priorities see <see cref="QueueLevels"/>. Arguments never change and come from no option, since the broker compares them.
 /// </summary>
-internal sealed class RabbitMqTopology(Connections connections, BindingRegistry registry, bool create)
+internal sealed class RabbitMqTopology(Connections connections, BindingRegistry registry, QueueNotes notes, bool create)
 {
     public const string Topics = "postrider.topics";
 
@@ -41,9 +41,10 @@ internal sealed class RabbitMqTopology(Connections connections, BindingRegistry 
             await NewQueues.SecureAsync(connections, cancellationToken).ConfigureAwait(false);
         }
 
-        if (topology.Queues.Count > 0)
+        await notes.AddAsync(topology.Queues.Except(topology.Bindings.Select(static one => one.Queue)), cancellationToken).ConfigureAwait(false);
+        if (topology.Bindings.Count > 0)
         {
-            await registry.AddAsync(topology, cancellationToken).ConfigureAwait(false);
+            await registry.AddAsync(topology.Bindings, cancellationToken).ConfigureAwait(false);
         }
 
         // Whoever has given a queue priorities meanwhile knows either the bindings that were just made, or not; then they are led to the levels here.

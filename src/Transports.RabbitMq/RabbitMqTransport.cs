@@ -18,6 +18,7 @@ public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueFlu
     private readonly Connections _connections;
     private readonly RabbitMqPublisher _publisher;
     private readonly BindingRegistry _registry;
+    private readonly QueueNotes _notes;
     private readonly DelayLadder _ladder;
     private readonly DelayedPublisher _delayed;
     private readonly MappedTopics? _mapped;
@@ -41,7 +42,8 @@ public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueFlu
         _ladder = new(_connections, options.CreateTopology);
         _delayed = new(_publisher, _ladder, _registry, _connections);
         _mapped = options.Topics.IsEmpty ? null : new(options.Topics, _connections, options, _delayed);
-        _topology = new(_connections, _registry, options.CreateTopology);
+        _notes = new(_connections);
+        _topology = new(_connections, _registry, _notes, options.CreateTopology);
         _deadLetters = new(_connections);
         _contents = new(_connections);
     }
@@ -213,6 +215,7 @@ public sealed class RabbitMqTransport : ITransport, IDeadLetterAccess, IQueueFlu
             await mapped.DisposeAsync().ConfigureAwait(false);
         }
 
+        await _notes.DisposeAsync().ConfigureAwait(false);
         await _publisher.DisposeAsync().ConfigureAwait(false);
         await _registry.DisposeAsync().ConfigureAwait(false);
         await _connections.DisposeAsync().ConfigureAwait(false);
