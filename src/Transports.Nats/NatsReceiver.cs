@@ -38,7 +38,6 @@ internal sealed partial class NatsReceiver : IReceiver, ILeaseRenewal, IPullSink
     private volatile ReceiverSession? _session;
     private Bindings _bindings = Bindings.None;
     private TimeSpan _pull = ShortestPull;
-    private readonly bool _keepsOrder;
     private volatile bool _stopped;
     private int _disposed;
 
@@ -52,7 +51,7 @@ internal sealed partial class NatsReceiver : IReceiver, ILeaseRenewal, IPullSink
         _stream = subjects.StreamOf(options.Queue);
         _ready = new(subjects, options.Queue);
         _turns = new(options.LowerPriorityOneIn);
-        (_lowerOneIn, _keepsOrder) = (options.LowerPriorityOneIn, options.KeepsOrder);
+        (_lowerOneIn, KeepsOrder) = (options.LowerPriorityOneIn, options.KeepsOrder);
         _settler = new(this, api, subjects, publisher, _ready, _stream);
         _keeper = new(this);
         _late = new(static state => ((NatsReceiver)state!)._signal.Set(), this, Timeout.Infinite, Timeout.Infinite);
@@ -64,6 +63,8 @@ internal sealed partial class NatsReceiver : IReceiver, ILeaseRenewal, IPullSink
     public TimeSpan Lease { get; }
 
     public int Prefetch { get; }
+
+    public bool KeepsOrder { get; }
 
     /// <summary>Checks that the queue is there and begins to move what is due.</summary>
     public async ValueTask OpenAsync(CancellationToken cancellationToken)
@@ -177,7 +178,7 @@ internal sealed partial class NatsReceiver : IReceiver, ILeaseRenewal, IPullSink
         {
             await _pump.DisposeAsync().ConfigureAwait(false);
             await PullsEndAsync().ConfigureAwait(false);
-            if (!_keepsOrder)
+            if (!KeepsOrder)
             {
                 await ReleaseKeptAsync().ConfigureAwait(false);
             }

@@ -102,8 +102,11 @@ internal sealed class NatsSettler(NatsReceiver owner, JetStreamApi api, Subjects
         }
     }
 
-    /// <summary>The server takes note of it beside the pulls that follow. Where those ask for what is there at once, it is waited for.</summary>
-    private ValueTask HandBackAsync(Link link, NatsDelivery delivery, CancellationToken cancellationToken) => ready.HasLevels
+    /// <summary>
+    /// The server takes note of it beside the pulls that follow. Where those ask for what is there at once, and where whoever comes next is to get this first, it is
+    /// waited for.
+    /// </summary>
+    private ValueTask HandBackAsync(Link link, NatsDelivery delivery, CancellationToken cancellationToken) => ready.HasLevels || owner.KeepsOrder
         ? api.TellAsync(link, delivery.AckSubject, Nak, _doing, cancellationToken)
         : link.WriteAsync(delivery.AckSubject, Nak, null, null, cancellationToken);
 

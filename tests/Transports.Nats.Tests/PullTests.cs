@@ -54,6 +54,29 @@ public sealed class PullTests
         }
     }
 
+    /// <summary>The server takes note of hand-backs beside everything else: whoever comes on another connection would get what nobody has had yet.</summary>
+    [Fact]
+    public async Task What_an_ordered_receiver_has_handed_back_comes_first_for_whoever_asks_then()
+    {
+        Server.Require();
+        await using var transport = Server.Transport();
+        using var other = await RawNats.ConnectAsync(Server.ConnectionString);
+        for (var round = 0; round < 20; round++)
+        {
+            var queue = Server.NewQueue();
+            await transport.DeclareAsync(queue);
+            await transport.SendAsync(queue, Server.Message("first"), Server.Message("second"));
+            await using var receiver = await transport.OpenReceiverAsync(new() { Queue = queue, Prefetch = 1, KeepsOrder = true }, Server.Deadline);
+            var taken = await receiver.OneAsync();
+            await receiver.StopAsync(Server.Deadline);
+
+            await receiver.SettleAsync(Settlement.Release(taken));
+
+            var next = await other.RequestAsync($"$JS.API.CONSUMER.MSG.NEXT.postrider_q_{queue}.ready", """{"batch":1,"expires":20000000000}""");
+            Assert.Equal("first", next.Body);
+        }
+    }
+
     /// <summary>The server cuts off whoever lets 64 MiB wait for him, and everything that was on its way counts as handed out.</summary>
     [Fact]
     public async Task Large_messages_are_pulled_a_few_megabytes_at_a_time()
