@@ -51,7 +51,7 @@ public sealed class PriorityTests
         Server.Require();
         await using var transport = Server.Transport();
         await using var other = Server.Transport();
-        var (levelled, plain, topic) = (Server.NewQueue(), Server.NewQueue(), Server.NewQueue("t"));
+        var (levelled, plain, topic) = (Server.NewQueue(), Server.NewQueue(), NewTopic());
         await LevelsAsync(transport, levelled, topic);
         var urgent = Of(9, "urgent");
         Assert.Equal(PublishStatus.Stored, Assert.Single(await other.PublishAsync(On(topic, urgent))).Status);
@@ -79,10 +79,10 @@ public sealed class PriorityTests
     {
         Server.Require();
         await using var transport = Server.Transport();
-        var queue = Server.NewQueue();
-        await LevelsAsync(transport, queue, queue);
+        var (queue, topic) = (Server.NewQueue(), NewTopic());
+        await LevelsAsync(transport, queue, topic);
         await transport.PublishAsync(
-            On(queue, Of(8, "late")) with { Delay = TimeSpan.FromMilliseconds(300) }, On(queue, Of(9, "now")), On(queue, Of(null, "topic")));
+            On(topic, Of(8, "late")) with { Delay = TimeSpan.FromMilliseconds(300) }, On(topic, Of(9, "now")), On(topic, Of(null, "topic")));
         await DepthIsAsync(transport, queue, 3);
 
         await using var receiver = await OpenAsync(transport, queue);
@@ -209,6 +209,9 @@ public sealed class PriorityTests
     private static Envelope Of(int? level, string body) => Server.Message(body) with { Priority = level };
 
     private static OutgoingMessage On(string topic, Envelope envelope) => new(Destination.Topic(topic), envelope with { Topic = topic });
+
+    /// <summary>With a first word of its own: server 2.9 filters by <c>first.*</c>, so the depth counts what other tests publish to topics of one word.</summary>
+    private static string NewTopic() => Server.NewQueue("t") + ".made";
 
     private static ValueTask LevelsAsync(NatsTransport transport, string queue, params string[] patterns) =>
         transport.DeclareAsync(new([queue], [.. patterns.Select(pattern => new Binding(pattern, queue))], [queue]), Server.Deadline);

@@ -59,7 +59,7 @@ public abstract class BrowsingScenarios(TransportFixture fixture) : Scenarios(fi
     public async Task A_position_finds_its_message_until_it_is_gone()
     {
         var (transport, browser) = await ConnectToBrowseAsync();
-        var topic = NewName();
+        var topic = NewTopic();
         var (queue, other) = (await QueueAsync(transport, topic), await QueueAsync(transport, topic));
         var sent = Messages(3);
         await StoreAsync(transport, To(queue, sent[0]), On(topic, sent[1]), To(queue, sent[2]));
@@ -116,7 +116,7 @@ public abstract class BrowsingScenarios(TransportFixture fixture) : Scenarios(fi
     public async Task A_flush_of_one_queue_takes_all_its_levels_and_leaves_others_of_the_same_topic_and_its_dead_letters()
     {
         var (transport, flush) = await ConnectToFlushAsync();
-        var (queue, topic) = (NewName(), NewName());
+        var (queue, topic) = (NewName(), NewTopic());
         await transport.DeclareAsync(
             new([queue], [new(topic, queue)], transport.Capabilities.Priorities.IsSupported ? [queue] : []), Deadline).AsTask().WaitAsync(Fixture.Patience, Time);
         var other = await QueueAsync(transport, topic);

@@ -9,7 +9,7 @@ public abstract class DepthScenarios(TransportFixture fixture) : Scenarios(fixtu
     [Scenario(Fault.CountsNothing)]
     public async Task A_queue_counts_what_is_ready_delayed_in_hand_and_to_be_tried_again_until_it_is_settled()
     {
-        var (transport, topic) = (await ConnectAsync(), NewName());
+        var (transport, topic) = (await ConnectAsync(), NewTopic());
         var queue = await QueueAsync(transport, topic);
         await DepthIsAsync(transport, queue, 0);
 
@@ -52,7 +52,7 @@ public abstract class DepthScenarios(TransportFixture fixture) : Scenarios(fixtu
     [Scenario(Fault.HidesAge)]
     public async Task The_oldest_message_that_is_ready_tells_its_age_where_the_broker_knows()
     {
-        var (transport, topic) = (await ConnectAsync(), $"{NewName()}.placed");
+        var (transport, topic) = (await ConnectAsync(), NewTopic());
         var queue = await QueueAsync(transport, topic);
         if (transport.Capabilities.DelayedPublish.IsSupported)
         {

@@ -11,7 +11,7 @@ public abstract class EnvelopeScenarios(TransportFixture fixture) : Scenarios(fi
     [Scenario(Fault.ForgetsMetadata, Fault.ForgetsExpiry, Fault.LosesTrace)]
     public async Task Every_property_arrives()
     {
-        var topic = $"{NewName()}.placed";
+        var topic = NewTopic();
         await ArrivesAsync(Complete(topic) with { Headers = new Dictionary<string, string> { ["tenant"] = "a" } }, topic);
     }
 

@@ -10,7 +10,7 @@ public abstract class RoutingScenarios(TransportFixture fixture) : Scenarios(fix
     public async Task Each_group_gets_a_copy_of_its_own()
     {
         var transport = await ConnectAsync();
-        var topic = $"{NewName()}.placed";
+        var topic = NewTopic();
         string[] queues = [await QueueAsync(transport, topic), await QueueAsync(transport, topic), await QueueAsync(transport, topic)];
         var sent = Messages(20);
         await StoreAsync(transport, [.. sent.Select(message => On(topic, message))]);
@@ -27,7 +27,7 @@ public abstract class RoutingScenarios(TransportFixture fixture) : Scenarios(fix
     public async Task What_becomes_of_one_copy_does_not_touch_the_others()
     {
         var transport = await ConnectAsync();
-        var topic = $"{NewName()}.placed";
+        var topic = NewTopic();
         var (one, two) = (await QueueAsync(transport, topic), await QueueAsync(transport, topic));
         await StoreAsync(transport, On(topic, Message()), On(topic, Message()));
         var receiver = await OpenAsync(transport, one);
