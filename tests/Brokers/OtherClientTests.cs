@@ -48,7 +48,7 @@ public abstract class OtherClientTests
     public async Task What_is_published_to_a_topic_reaches_the_queues_bound_to_it_with_its_headers()
     {
         await RequireAsync();
-        var (queue, topic) = (NewName("q"), NewName("t"));
+        var (queue, topic) = (NewName("q"), NewName("t") + ".placed");
         var (host, handled) = await ConsumeAsync(queue, $"{topic}.*");
         await using (host)
         {
@@ -127,7 +127,7 @@ public abstract class OtherClientTests
     public async Task What_we_publish_is_a_CloudEvent_in_binary_mode_whose_body_is_the_payload()
     {
         await RequireAsync();
-        var (queue, topic) = (NewName("q"), NewName("t"));
+        var (queue, topic) = (NewName("q"), NewName("t") + ".placed");
         await using var host = await StartAsync(static m => m);
         await host.Services.GetRequiredService<ITransport>().DeclareAsync(new([queue], [new(topic, queue)]), Deadline);
 

@@ -13,10 +13,10 @@ public sealed class PriorityTests
     {
         Server.Require();
         await using var transport = Server.Transport();
-        var queue = Server.NewQueue();
-        await LevelsAsync(transport, queue, queue);
+        var (queue, topic) = (Server.NewQueue(), NewTopic());
+        await LevelsAsync(transport, queue, topic);
         await transport.SendAsync(queue, [.. Enumerable.Range(0, 60).Select(i => Of(i % 3 * 4, $"{i}"))]);
-        await transport.PublishAsync([.. Enumerable.Range(0, 20).Select(i => On(queue, Of(null, $"{i}")))]);
+        await transport.PublishAsync([.. Enumerable.Range(0, 20).Select(i => On(topic, Of(null, $"{i}")))]);
         await using var receiver = await OpenAsync(transport, queue, oneIn: 3);
 
         for (var taken = 0; taken < 33;)
@@ -158,7 +158,7 @@ public sealed class PriorityTests
         Server.Require();
         await using var transport = Server.Transport();
         var queue = Server.NewQueue();
-        await LevelsAsync(transport, queue, queue);
+        await LevelsAsync(transport, queue, NewTopic());
         await using var receiver = await OpenAsync(transport, queue);
         await receiver.NothingAsync(TimeSpan.FromSeconds(1));
         var pulls = new ConcurrentQueue<string>();
@@ -210,7 +210,7 @@ public sealed class PriorityTests
 
     private static OutgoingMessage On(string topic, Envelope envelope) => new(Destination.Topic(topic), envelope with { Topic = topic });
 
-    /// <summary>With a first word of its own: server 2.9 filters by <c>first.*</c>, so the depth counts what other tests publish to topics of one word.</summary>
+    /// <summary>With a first word of its own: server 2.9 filters by <c>first.*</c>, so what other tests publish to topics of one word would come, and count, too.</summary>
     private static string NewTopic() => Server.NewQueue("t") + ".made";
 
     private static ValueTask LevelsAsync(NatsTransport transport, string queue, params string[] patterns) =>

@@ -17,7 +17,9 @@ internal sealed partial class ConsumerPump
 
     private readonly Lock _ending = new();
     private readonly CancellationTokenSource _abandon = new();
+    private readonly List<(InFlight Slot, Settlement Settlement)> _untilStopped = [];
     private Task? _stopping;
+    private bool _hasStopped;
     private volatile bool _draining;
     private volatile string? _stopReason;
 
@@ -34,6 +36,41 @@ internal sealed partial class ConsumerPump
 
         // What the call itself throws is in the task.
         async Task StopAsync() => await _receiver.StopAsync(_abandon.Token).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Has it settled. What is handed back because of the end waits until the receiver takes no more: a broker that it still asks would hand it out here again at once, to be
+    /// handed back once more.
+    /// </summary>
+    private void Post(InFlight slot, Settlement settlement)
+    {
+        if (settlement.Kind == SettlementKind.Release)
+        {
+            lock (_ending)
+            {
+                if (_stopping is not null && !_hasStopped)
+                {
+                    _untilStopped.Add((slot, settlement));
+                    return;
+                }
+            }
+        }
+
+        _settling.Post(slot, settlement);
+    }
+
+    private void HasStopped()
+    {
+        lock (_ending)
+        {
+            _hasStopped = true;
+            foreach (var (slot, settlement) in _untilStopped)
+            {
+                _settling.Post(slot, settlement);
+            }
+
+            _untilStopped.Clear();
+        }
     }
 
     /// <summary>They end when nothing is left to do. No more are added.</summary>
@@ -59,6 +96,7 @@ internal sealed partial class ConsumerPump
             _logger.ReceiveFailed(_queue.Name, TimeSpan.Zero, e.Message);
         }
 
+        HasStopped();
         HandBack(_lanes?.Close());
         _work.Writer.TryComplete();
         while (_work.Reader.TryRead(out var unbegun))
@@ -76,7 +114,7 @@ internal sealed partial class ConsumerPump
             {
                 if (slot.Abandon() is { } delivery)
                 {
-                    _settling.Post(slot, Settlement.Release(delivery));
+                    Post(slot, Settlement.Release(delivery));
                 }
             }
         }

@@ -92,7 +92,7 @@ internal sealed partial class ConsumerPump
         }
 
         var behind = _lanes?.Leave(slot.Key, _draining);
-        _settling.Post(slot, known);
+        Post(slot, known);
         HandBack(behind);
     }
 
@@ -114,7 +114,7 @@ internal sealed partial class ConsumerPump
             }
             else
             {
-                _settling.Post(slot, Settlement.Release(slot.Delivery!));
+                Post(slot, Settlement.Release(slot.Delivery!));
             }
         }
     }

@@ -259,6 +259,34 @@ public sealed partial class ConsumerPumpTests : IAsyncDisposable
         Assert.Single(_parts.Logged(13));
     }
 
+    /// <summary>A broker that is still asked would hand it out here again at once, and it would go back twice.</summary>
+    [Fact]
+    public async Task What_goes_back_at_the_end_waits_until_the_receiver_has_stopped()
+    {
+        var stopped = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Receiver.OnStop = () => new(stopped.Task);
+        await EndWhileTheFirstOfAKeyRunsAsync();
+        await Eventually.IsAsync(() => !Receiver.Settled.IsEmpty);
+        await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System);
+        Assert.Equal([("1", SettlementKind.Ack)], Receiver.Told);
+
+        stopped.SetResult();
+        await _parts.StopAsync(_pump);
+
+        Assert.Equal(["1"], _runs);
+        Assert.Equal([("1", SettlementKind.Ack), ("2", SettlementKind.Release), ("3", SettlementKind.Release)], Receiver.Told);
+    }
+
+    [Fact]
+    public async Task What_goes_back_at_the_end_does_not_wait_for_a_receiver_that_hangs()
+    {
+        Receiver.OnStop = static () => new(new TaskCompletionSource().Task);
+        await EndWhileTheFirstOfAKeyRunsAsync();
+        await _parts.StopAsync(_pump);
+
+        Assert.Equal([("1", SettlementKind.Ack), ("2", SettlementKind.Release), ("3", SettlementKind.Release)], Receiver.Told);
+    }
+
     /// <summary>Until the test lets them go on.</summary>
     private void HoldHandlers() => _parts.Consume = async context =>
     {
@@ -266,6 +294,18 @@ public sealed partial class ConsumerPumpTests : IAsyncDisposable
         await _goOn.Task;
         return Outcome.Ack;
     };
+
+    private async Task EndWhileTheFirstOfAKeyRunsAsync()
+    {
+        _parts.Queue = _parts.Queue with { Order = MessageOrder.ByKey };
+        HoldHandlers();
+        _pump = _parts.Pump();
+        Receiver.Bring(Keyed("1"), Keyed("2"), Keyed("3"));
+        await Eventually.IsAsync(() => !_runs.IsEmpty);
+        Receiver.Bring(); // No more comes.
+        await Eventually.IsAsync(() => _parts.Status.Queues["orders"] == QueueState.Draining);
+        _goOn.SetResult();
+    }
 
     private async Task LoseTheSecondWhileTheFirstRunsAsync()
     {
