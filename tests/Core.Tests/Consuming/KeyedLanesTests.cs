@@ -11,16 +11,15 @@ public sealed class KeyedLanesTests
 {
     private static readonly TimeSpan Delay = TimeSpan.FromSeconds(3);
 
+    /// <summary>One a second, and the millisecond that timers may be early.</summary>
+    private static readonly TimeSpan OneToken = TimeSpan.FromMilliseconds(1001);
+
     private readonly FakeTimeProvider _time = new();
     private readonly Channel<InFlight> _work = Channel.CreateUnbounded<InFlight>();
     private readonly Watch _watch = new();
     private readonly KeyedLanes _lanes;
 
-    public KeyedLanesTests()
-    {
-        var queue = ConsumingParts.QueueOf(new("orders:tests.order", static _ => new(Outcome.Ack), RetryPolicy.Default));
-        _lanes = new(queue with { Order = MessageOrder.ByKeyWithRetries, Lanes = _watch }, _work.Writer, _time);
-    }
+    public KeyedLanesTests() => _lanes = Lanes(MessageOrder.ByKeyWithRetries);
 
     [Fact]
     public void Those_of_a_key_come_to_work_one_after_another_and_an_empty_lane_is_gone()
@@ -148,6 +147,60 @@ public sealed class KeyedLanesTests
 
         Assert.Empty(_lanes.Leave("a", isEnd: true));
         Assert.Empty(_lanes.Leave("b", isEnd: true));
+    }
+
+    [Fact]
+    public void Without_an_order_one_of_a_key_after_another_has_its_token_and_then_the_key_is_free_again()
+    {
+        var lanes = Lanes(MessageOrder.None, burst: 1);
+        var (two, three, four) = (Slot("2"), Slot("3"), Slot("4"));
+        Assert.True(lanes.Enter(Slot("1"), "a"));
+        Assert.False(lanes.Enter(two, "a"));
+        Assert.False(lanes.Enter(three, "a"));
+        Assert.True(lanes.Enter(Slot("5"), "b"));
+        Assert.Equal(2, lanes.Waiting);
+
+        _time.Advance(OneToken);
+        Assert.Equal([two], AtWork());
+        _time.Advance(OneToken);
+        Assert.Equal([three], AtWork());
+        Assert.Equal(0, lanes.Waiting);
+        Assert.False(lanes.Enter(four, "a"));
+        _time.Advance(OneToken);
+        Assert.Equal([four], AtWork());
+        _time.Advance(OneToken);
+
+        Assert.True(lanes.Enter(Slot("6"), "a"));
+        Assert.Equal(["limits 2", "waits 3", "goes 2", "goes 3", "limits 3", "goes 3", "limits 4", "goes 4"], _watch.Told.Select(static told => told.Split(" 00:")[0]));
+    }
+
+    [Fact]
+    public void Without_an_order_all_of_a_key_go_that_have_a_token_when_the_first_has()
+    {
+        var lanes = Lanes(MessageOrder.None, burst: 3);
+        var waiting = new List<InFlight>();
+        for (var i = 0; i < 6; i++)
+        {
+            var slot = Slot($"{i}");
+            if (!lanes.Enter(slot, "a"))
+            {
+                waiting.Add(slot);
+            }
+        }
+
+        Assert.Equal(3, waiting.Count);
+        _time.Advance(OneToken * 10);
+
+        Assert.Equal(waiting, AtWork());
+        Assert.True(lanes.Enter(Slot("7"), "a"));
+    }
+
+    private KeyedLanes Lanes(MessageOrder order, int? burst = null)
+    {
+        var queue = ConsumingParts.QueueOf(new("orders:tests.order", static _ => new(Outcome.Ack), RetryPolicy.Default));
+        return new(
+            queue with { Order = order, Lanes = _watch }, _work.Writer, _time,
+            burst is { } some ? new(new() { PerSecond = 1, Burst = some }, static () => 1, _time) : null);
     }
 
     private static InFlight Slot(string id)
