@@ -9,7 +9,7 @@ namespace Postrider.Transports.Nats.Tests;
 public sealed class MappingTests
 {
     private readonly string _subject = Server.NewQueue("Legacy") + ".orders.created";
-    private readonly string _topic = Server.NewQueue("t") + ".placed";
+    private readonly string _topic = Server.NewTopic();
 
     [Fact]
     public async Task A_message_goes_to_the_stream_of_the_subject_and_nowhere_else()

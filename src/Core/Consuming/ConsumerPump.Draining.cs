@@ -59,7 +59,8 @@ internal sealed partial class ConsumerPump
         _settling.Post(slot, settlement);
     }
 
-    private void HasStopped()
+    /// <summary>The receiver has stopped, or hangs: what waited for it is settled, and from now on nothing waits.</summary>
+    private void PostWaiting()
     {
         lock (_ending)
         {
@@ -96,7 +97,7 @@ internal sealed partial class ConsumerPump
             _logger.ReceiveFailed(_queue.Name, TimeSpan.Zero, e.Message);
         }
 
-        HasStopped();
+        PostWaiting();
         HandBack(_lanes?.Close());
         _work.Writer.TryComplete();
         while (_work.Reader.TryRead(out var unbegun))
